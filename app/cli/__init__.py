@@ -1,0 +1,1 @@
+"""The journey command, one file a subcommand."""

@@ -1,0 +1,1 @@
+"""The verbs: every step of the lifecycle."""

@@ -1,0 +1,1 @@
+"""Ingest, validate, clean, standardize and curate data."""

@@ -1,0 +1,1 @@
+"""Identify, check, train, validate, evaluate, tune and choose models."""

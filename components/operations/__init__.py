@@ -1,0 +1,1 @@
+"""What happens after a release: promotion and retraining."""

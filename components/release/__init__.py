@@ -1,0 +1,1 @@
+"""Package and register a model."""

@@ -1,0 +1,1 @@
+"""Feast objects made from a project, and the ASOF offline store."""

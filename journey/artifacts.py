@@ -1,0 +1,162 @@
+"""What passes between steps: names, paths, tables, JSON. A stored format carries `format: 1`."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from journey.errors import DataError
+from journey.project import Task
+
+ROW = "journey_row"            # int64: the row's ordinal in its raw table, from clean on
+TIME = "journey_time"          # timestamp (µs, UTC): the spine row's event time, null where the project has no time
+SPLIT = "journey_split"        # train | validation | test
+LABEL = "journey_label"        # int64 class index into FrameSchema.classes, or float64 for regression
+
+
+class Document(BaseModel):
+    """A JSON file of a known format."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+
+    def write(self, path: Path) -> None:
+        """Writes the document: keys in declared order, two spaces, a final newline; parents are made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads the document.
+
+        Raises:
+            DataError: the file is missing, damaged or of a newer format.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path.name}: expected a {cls.__name__} of format 1, found something else: {error}") from error
+
+
+class Input(Document):
+    """One model input, in the order in which the Pipeline takes them: numbers first, then categories."""
+
+    name: str
+    type: Literal["float", "integer", "boolean", "category"]
+    origin: Literal["spine", "request", "view"]
+
+
+class Derived(Document):
+    """A request feature: a function of request_features.py over spine columns after their rules."""
+
+    name: str
+    function: str
+    arguments: tuple[str, ...]
+    type: Literal["float", "integer", "boolean", "category"]
+
+
+class LookupFeature(Document):
+    """One feature of a view, with the value that stands in where the row is missing (None: missing)."""
+
+    name: str
+    type: Literal["float", "integer", "boolean", "category"]
+    default: str | int | float | bool | None = None
+
+
+class Lookup(Document):
+    """A view that is looked up online by the value of one spine column."""
+
+    view: str
+    entity: str
+    column: str
+    ttl_seconds: float | None
+    features: tuple[LookupFeature, ...]
+
+
+class Dropped(Document):
+    """An input that select left out, and why."""
+
+    name: str
+    reason: Literal["constant", "redundant", "leaking", "useless", "unavailable", "asked"]
+    detail: str
+
+
+class FrameSchema(Document):
+    """frame.json: what frame.parquet holds beside ROW, TIME, SPLIT and LABEL."""
+
+    task: Task
+    classes: tuple[str | int | float | bool, ...]      # binary: (negative, positive); empty for regression
+    inputs: tuple[Input, ...]
+    derived: tuple[Derived, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+class CandidateSpec(Document):
+    """A candidate model; `search_space` maps a parameter to (low, high), (low, high, "log") or a list of choices."""
+
+    name: str
+    estimator: str
+    parameters: dict[str, object] = {}
+    search_space: dict[str, object] = {}
+    why: str = ""
+
+
+class Metric(Document):
+    """A metric's value with its 95 % bootstrap interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+class BoardRow(Document):
+    """One candidate on the validation rows."""
+
+    candidate: CandidateSpec
+    metrics: tuple[Metric, ...]
+    fold_scores: tuple[float, ...]         # the project's metric in each fold of the training rows
+    fit_seconds: float = 0.0               # shown to people; never decides
+    microseconds_a_row: float = 0.0
+    bytes: int = 0
+    passes: bool = True                    # the gates on cross-validation
+    source: Literal["candidate", "trial"] = "candidate"
+
+
+class Board(Document):
+    """The leaderboard, best first."""
+
+    metric: str
+    rows: tuple[BoardRow, ...]
+
+
+class Choice(Document):
+    """What was chosen and why: only what decides the model's bytes and its card."""
+
+    candidate: CandidateSpec
+    why: str
+    test_metrics: tuple[Metric, ...]
+    trained_rows: int
+    trained_on: tuple[str | None, str | None]      # first and last event time of the final fit's rows, ISO
+
+
+class Comparison(Document):
+    """The chosen model against the dummy and the champion, and the gates' verdicts."""
+
+    over_dummy: Metric
+    over_champion: Metric | None = None
+    champion_version: int | None = None
+    champion_note: str = ""                         # such as "not comparable: 312 test rows outside the champion's training rows"
+    gates: dict[str, str] = {}                      # gate > "passed: …" | "failed: …"
+
+
+class Champion(Document):
+    """The champion that a challenger is compared with: the pipeline argument `champion`, as JSON ("" for none)."""
+
+    model: str
+    version: int
+    bundle: str
+    uri: str
+    trained_on: tuple[str | None, str | None]

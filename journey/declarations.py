@@ -1,0 +1,1 @@
+"""The decorators of features.py and models.py, and how those files are loaded."""

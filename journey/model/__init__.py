@@ -1,0 +1,1 @@
+"""The packaged model: estimators, bundle, lookups, scoring."""

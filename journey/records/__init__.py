@@ -1,0 +1,1 @@
+"""The durable tables and the registered versions."""

@@ -1,0 +1,1 @@
+"""Drift rules and their verdicts."""

@@ -1,0 +1,1 @@
+"""The executor on one machine: graph, cache, workers, progress."""
