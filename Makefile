@@ -1,0 +1,49 @@
+# Every target makes what it needs first; nothing but Python 3.11 (or 3.12) and make has to be there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+MADE := $(VENV)/.made
+PYTEST := $(BIN)/python -m pytest
+QUIET := MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 FEAST_USAGE=False DO_NOT_TRACK=true
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check acceptance bench lock clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+env: $(MADE)  ## .venv with journey in it, every package pinned by hash
+
+# The lock pins uv too: pip checks and installs that one package, uv the other two hundred in seconds.
+$(MADE): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "expected Python 3.11 or 3.12, found " + sys.version.split()[0] + ": name another with make PYTHON=…")'
+	$(PYTHON) -m venv --clear $(VENV)
+	awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(MADE)  ## the whole story on simulated payments: train, serve, drift, retrain, promote
+	$(QUIET) $(BIN)/journey demo
+
+test: $(MADE)  ## the tests, in under five minutes
+	$(QUIET) $(PYTEST) -m 'not acceptance and not cluster'
+
+acceptance: $(MADE)  ## the long runs: demonstration, census, kfp.local, kills, cut network
+	$(QUIET) $(PYTEST) -m acceptance
+
+check: $(MADE)  ## lint, types and the layers of the design
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(MADE)  ## measured ratios against named baselines, written to build/bench.json
+	$(QUIET) $(BIN)/python -m benchmarks
+
+lock: $(MADE)  ## requirements.txt and serving/requirements.txt made anew from what pyproject.toml and serving/requirements.in ask for
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --quiet -o requirements.txt
+	$(BIN)/uv pip compile serving/requirements.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --quiet -o serving/requirements.txt
+
+clean:  ## what was made here, the environment too
+	rm -rf $(VENV) .venv-serving build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
