@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from journey.clock import duration
+from journey.values.carried import InOrder, restored
 from journey.values.columns import ColumnRule
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -25,6 +26,11 @@ class Section(BaseModel):
     """A part of project.yaml: unknown keys are refused, values never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _after_a_pipeline(cls, data: object) -> object:
+        return restored(data) if isinstance(data, dict) else data
 
 
 class FilesSource(Section):
@@ -61,7 +67,7 @@ class Table(Section):
     rows: RowCount = RowCount()
     freshness: Duration | None = None
     undeclared: Literal["refuse", "drop"] = "refuse"
-    columns: dict[str, ColumnRule]
+    columns: InOrder[str, ColumnRule]
 
 
 class Spine(Section):
@@ -155,7 +161,7 @@ class Project(Section):
     tables: dict[str, Table]
     spine: Spine
     time: str | None = None
-    entities: dict[str, str] = Field(default_factory=dict)
+    entities: InOrder[str, str] = Field(default_factory=dict)
     predict: Predict
     split: Split
     features: Features = Features()
@@ -172,7 +178,7 @@ class CuratePlan(Section):
 
     spine: Spine
     time: str | None
-    entities: dict[str, str]
+    entities: InOrder[str, str]
     predict: Predict
     split: Split
     history: Duration
@@ -185,7 +191,7 @@ class ExtractPlan(Section):
 
     spine: Spine
     time: str | None
-    entities: dict[str, str]
+    entities: InOrder[str, str]
     predict: Predict
     features: Features
 
