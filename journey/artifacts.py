@@ -1,9 +1,10 @@
 """What passes between steps: names, paths, tables, JSON. A stored format carries `format: 1`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from journey.errors import DataError
 from journey.project import Task
@@ -38,6 +39,67 @@ class Document(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"{path.name}: expected a {cls.__name__} of format 1, found something else: {error}") from error
+
+
+class TableSnapshot(Document):
+    """One raw table as it was read. `digest`: SHA-256 of its Parquet file; `watermark`: largest value of the source's cursor, as text."""
+
+    rows: int
+    columns: dict[str, Literal["text", "int64", "double", "boolean"]]
+    digest: str
+    watermark: str | None = None
+
+
+class Snapshot(Document):
+    """snapshot.json: what ingest read."""
+
+    tables: dict[str, TableSnapshot]
+
+
+class ColumnQuality(Document):
+    """What was seen in one column, and what was done to it. Texts of columns with `pii` are never shown."""
+
+    missing: int                                                       # null or NaN in the raw table
+    null_tokens: dict[str, int] = Field(default_factory=dict)          # token > how many raw values it made missing
+    distinct: int                                                      # different raw values, null not counted
+    min: str | None = None
+    max: str | None = None
+    frequent: tuple[tuple[str, int], ...] = ()                         # the most frequent raw values with their counts
+    trimmed: int = 0                                                   # values that strip or collapse changed
+    breaches: dict[str, int] = Field(default_factory=dict)             # rule > how many values broke it, whatever its breach
+
+
+class TableQuality(Document):
+    """One table: rows_in = rows_out + duplicates + the sum of quarantined."""
+
+    rows_in: int
+    duplicates: int = 0
+    quarantined: dict[str, int] = Field(default_factory=dict)          # "column: rule" of a row's first breach > rows
+    rows_out: int
+    undeclared: tuple[str, ...] = ()                                   # columns that were dropped
+    columns: dict[str, ColumnQuality]
+
+
+class QualityReport(Document):
+    """quality.json: written by validate, extended by clean and standardize, carried on by curate."""
+
+    tables: dict[str, TableQuality]
+
+
+class Curated(Document):
+    """curated.json: which rows of the spine are trained on, and why the others are not."""
+
+    spine: str
+    rows: int                                                          # all standardized rows of the spine
+    watermark: datetime | None                                         # newest event time less the source's lag
+    onset: datetime | None                                             # of the drift that asked for this training
+    window: tuple[datetime | None, datetime | None]                    # first and last moment of rows that count
+    boundaries: tuple[datetime | None, datetime | None]                # first moment of validation and of test, split by time
+    counts: dict[str, int]                                             # train, validation, test > rows
+    left_out: dict[str, int]                                           # reason > rows; with counts they add up to `rows`
+    classes: tuple[str | int | float | bool, ...]                      # binary: (negative, positive); empty for regression
+    class_counts: dict[str, tuple[int, ...]]                           # split > rows by class
+    trained_on: tuple[datetime | None, datetime | None]                # first and last event time of training and validation rows
 
 
 class Input(Document):
