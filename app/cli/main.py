@@ -1,0 +1,68 @@
+"""The `journey` command: one module a subcommand, imported only when it is asked for."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+
+from journey.errors import JourneyError
+
+COMMANDS = ("init", "check", "run", "logs", "compile", "serve", "predict", "infer", "up", "status", "promote", "rollback", "retire",
+            "audit", "gc", "demo")
+_DEBUG = "--debug"
+_QUIET = {                    # no library that we use may call home
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "FEAST_USAGE": "False",
+    "DO_NOT_TRACK": "true",
+}
+
+
+def application(asked: Sequence[str]) -> typer.Typer:
+    """The command line with the subcommand that `asked` names, or with all of them where it names none."""
+    app = typer.Typer(
+        help="From raw data to a model in production that looks after itself.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_options)
+    named = next((word for word in asked if not word.startswith("-")), "")
+    for name in (named,) if named in COMMANDS else COMMANDS:
+        module = f"app.cli.{name}"
+        if find_spec(module) is not None:
+            app.command(name)(getattr(import_module(module), name))
+    return app
+
+
+def _options(debug: bool = typer.Option(False, _DEBUG, help="Show where an error came from.")) -> None:
+    """From raw data to a model in production that looks after itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = [word for word in given if word != _DEBUG]
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        application(asked)(asked, prog_name="journey")
+    except JourneyError as error:
+        if _DEBUG in given:
+            raise
+        typer.echo(f"journey: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if _DEBUG in given:
+            raise
+        typer.echo(f"journey: this should not have happened: {type(error).__name__}: {error}", err=True)
+        typer.echo(f"Run it again with {_DEBUG} to see where.", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProjectOption = Annotated[Path, typer.Option("-p", "--project", help="The project's folder.", show_default="the current folder")]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", envvar="JOURNEY_HOME", help="Where runs, models and the ledger are kept.", show_default="PROJECT/.journey"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout; progress goes to stderr.")]
+
+
+def home_of(project: Path, home: Path | None) -> Path:
+    """The home that a command works in: the one asked for, else `.journey` in the project; absolute."""
+    return (home or project / ".journey").resolve()

@@ -1,0 +1,118 @@
+"""What of a project each step is given, as constants of the compiled pipeline.
+
+A change to one section leaves the cache of all steps valid that are not given that section.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from journey.project import Project
+from journey.values.carried import NULL, carried
+from pipelines.closure import reachable
+
+Constant = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Digests of the project's own files, by the steps that load them; "" where there are none."""
+
+    features: str
+    models: str
+    request: str
+    everything: str
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The constants of one project's training pipeline.
+
+    Attributes:
+        contracts: table > its contract and column rules.
+        candidates: as project.yaml lists them; empty for auto.
+        key_id: the key that signs the bundle.
+    """
+
+    name: str
+    sources: Constant
+    contracts: Constant
+    spine: str
+    curate: Constant
+    extract: Constant
+    select: Constant
+    model: Constant
+    package: Constant
+    candidates: list[object]
+    search: Constant
+    folds: int
+    gates: Constant
+    fresh: bool
+    code: Code
+    key_id: str
+
+    def digest(self) -> str:
+        """SHA-256 over everything, hex: equal sections compile to equal pipelines."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def sections_of(project: Project, directory: Path, key_id: str) -> Sections:
+    """The constants that the project in `directory` gives the steps."""
+    return Sections(
+        name=project.name,
+        sources={name: carried(source) for name, source in project.sources.items()},
+        contracts={name: carried(table) for name, table in project.tables.items()},
+        spine=project.spine.table,
+        curate=carried(project.curate_plan()),
+        extract=carried(project.extract_plan()),
+        select=carried(project.select_plan()),
+        model=carried(project.model_plan()),
+        package=carried(project.package_plan()),
+        candidates=_listed(project),
+        search=carried(project.search),
+        folds=project.search.folds,
+        gates=carried(project.gates),
+        fresh=any(table.freshness for table in project.tables.values()),
+        code=code_of(directory),
+        key_id=key_id,
+    )
+
+
+def code_of(directory: Path) -> Code:
+    """Digests of the files that steps load from the project's folder, with the files of the project that those import."""
+    python = sorted(path for path in directory.rglob("*.py") if not _hidden(path.relative_to(directory)))
+    return Code(
+        features=_digest(directory, "features.py", "request_features.py"),
+        models=_digest(directory, "models.py"),
+        request=_digest(directory, "request_features.py"),
+        everything=_content(directory, python),
+    )
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+
+
+def _digest(directory: Path, *roots: str) -> str:
+    return _content(directory, sorted(reachable([directory / root for root in roots if (directory / root).is_file()], directory).files))
+
+
+def _content(directory: Path, files: list[Path]) -> str:
+    if not files:
+        return ""
+    content = hashlib.sha256()
+    for path in files:
+        content.update(f"{path.relative_to(directory).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return content.hexdigest()
+
+
+def _listed(project: Project) -> list[object]:
+    """The candidates as project.yaml has them; a parameter that is null there is carried as a word, which `restored` turns back."""
+    if project.candidates == "auto":
+        return []
+    return [item if isinstance(item, str) else {name: _without_null(given) for name, given in item.items()} for item in project.candidates]
+
+
+def _without_null(parameters: dict[str, object]) -> Constant:
+    return {name: NULL if value is None else value for name, value in parameters.items()}
