@@ -96,9 +96,12 @@ def _box(node: Node, x: float, y: float, *, width: float) -> str:
     letters = int(width / 6.6)
     name = node.name if len(node.name) <= letters else node.name[: letters - 1] + "…"
     took = f"{node.seconds:.1f} s" if node.state != "cached" else f"cached, {node.seconds:.1f} s"
+    corner = f'x="{x - width / 2:.0f}" y="{y - BOX_HEIGHT / 2:.0f}"'
+    size = f'width="{width:.0f}" height="{BOX_HEIGHT}" rx="6"'
+    note = took if node.state in COLOURS else node.state
     return (
         f"<g><title>{escape(node.name)}: {escape(node.state)}, {node.seconds:.2f} s</title>"
-        f'<rect x="{x - width / 2:.0f}" y="{y - BOX_HEIGHT / 2:.0f}" width="{width:.0f}" height="{BOX_HEIGHT}" rx="6" fill="#ffffff" stroke="{colour}"/>'
+        f'<rect {corner} {size} fill="#ffffff" stroke="{colour}"/>'
         f'<text x="{x:.0f}" y="{y - 2:.0f}" text-anchor="middle">{escape(name)}</text>'
-        f'<text class="soft" x="{x:.0f}" y="{y + 13:.0f}" text-anchor="middle">{escape(took if node.state in COLOURS else node.state)}</text></g>'
+        f'<text class="soft" x="{x:.0f}" y="{y + 13:.0f}" text-anchor="middle">{escape(note)}</text></g>'
     )

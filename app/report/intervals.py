@@ -36,7 +36,9 @@ def draw_bars(bars: Sequence[Bar], label: str) -> str:
     rows = [_row(bar, index, x(bar.low), x(bar.value), x(bar.high)) for index, bar in enumerate(bars)]
     bottom = ROW_HEIGHT * len(bars)
     ticks = [_tick(low + (high - low) * step / TICKS, x(low + (high - low) * step / TICKS), bottom) for step in range(TICKS + 1)]
-    return f'<svg viewBox="0 0 {WIDTH} {bottom + AXIS_HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(ticks)}{"".join(rows)}</svg>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {bottom + AXIS_HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(ticks)}{"".join(rows)}</svg>'
+    )
 
 
 def _row(bar: Bar, index: int, low: float, middle: float, high: float) -> str:

@@ -105,12 +105,18 @@ def _node(step: "Step") -> Node:
 
 
 def _figures(run: "Run", choice: Choice | None, board: Board | None) -> list[Figure]:
-    figures = [Figure("version", str(run.version)), Figure("bundle digest", run.bundle_digest[:12])] if run.version and run.bundle_digest else []
+    figures = (
+        [Figure("version", str(run.version)), Figure("bundle digest", run.bundle_digest[:12])] if run.version and run.bundle_digest else []
+    )
     if board and board.rows:
         figures.append(Figure("candidates and trials", str(len(board.rows))))
     if choice:
         figures.append(Figure("chosen", choice.candidate.name))
-        figures += [Figure(f"{metric.name} on test rows", f"{metric.value:.4f}") for metric in choice.test_metrics if board and metric.name == board.metric]
+        figures += [
+            Figure(f"{metric.name} on test rows", f"{metric.value:.4f}")
+            for metric in choice.test_metrics
+            if board and metric.name == board.metric
+        ]
         figures.append(Figure("rows of the final fit", f"{choice.trained_rows:,}"))
     return figures
 
@@ -125,7 +131,7 @@ def _changes(table: TableQuality) -> str:
     for column in table.columns.values():
         for token, count in column.null_tokens.items():
             tokens[token] = tokens.get(token, 0) + count
-    parts = [f"{count:,} × {token!r} made missing" for token, count in sorted(tokens.items())]
+    parts = [f"{token!r} made missing {count:,} times" for token, count in sorted(tokens.items())]
     trimmed = sum(column.trimmed for column in table.columns.values())
     if trimmed:
         parts.append(f"{trimmed:,} values trimmed")
@@ -164,7 +170,13 @@ def _leaderboard(board: Board | None) -> str:
 
 
 def _bar(row: BoardRow, metric: Metric, *, first: bool) -> Bar:
-    return Bar(row.candidate.name if row.source == "candidate" else f"{row.candidate.name} (trial)", metric.value, metric.low, metric.high, marked=first)
+    return Bar(
+        row.candidate.name if row.source == "candidate" else f"{row.candidate.name} (trial)",
+        metric.value,
+        metric.low,
+        metric.high,
+        marked=first,
+    )
 
 
 def _verdicts(comparison: Comparison | None) -> list[tuple[str, str]]:
@@ -174,7 +186,9 @@ def _verdicts(comparison: Comparison | None) -> list[tuple[str, str]]:
     verdicts = [("the dummy", f"better by {over.value:.4f} ({over.low:.4f} to {over.high:.4f})")]
     if comparison.over_champion is not None:
         over = comparison.over_champion
-        verdicts.append((f"the champion, version {comparison.champion_version}", f"better by {over.value:.4f} ({over.low:.4f} to {over.high:.4f})"))
+        verdicts.append(
+            (f"the champion, version {comparison.champion_version}", f"better by {over.value:.4f} ({over.low:.4f} to {over.high:.4f})")
+        )
     if comparison.champion_note:
         verdicts.append(("the champion", comparison.champion_note))
     return verdicts + [(f"gate {gate}", verdict) for gate, verdict in comparison.gates.items()]
