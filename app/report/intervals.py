@@ -44,9 +44,11 @@ def draw_bars(bars: Sequence[Bar], label: str) -> str:
 def _row(bar: Bar, index: int, low: float, middle: float, high: float) -> str:
     y = ROW_HEIGHT * (index + 0.5)
     colour = "#2b7a4b" if bar.marked else "#2563a8"
+    spoken = f"{escape(bar.name)}: {bar.value:.4f}, {bar.low:.4f} to {bar.high:.4f}"
     return (
-        f'<g><title>{escape(bar.name)}: {bar.value:.4f}, {bar.low:.4f} to {bar.high:.4f}</title><text x="{NAMES - 12}" y="{y + 4:.0f}" text-anchor="end">{escape(bar.name)}</text>'
-        f'<path d="M{low:.1f} {y:.0f} H{high:.1f}" stroke="{colour}" stroke-width="3" stroke-opacity="0.45"/><circle cx="{middle:.1f}" cy="{y:.0f}" r="5" fill="{colour}"/></g>'
+        f'<g><title>{spoken}</title><text x="{NAMES - 12}" y="{y + 4:.0f}" text-anchor="end">{escape(bar.name)}</text>'
+        f'<path d="M{low:.1f} {y:.0f} H{high:.1f}" stroke="{colour}" stroke-width="3" stroke-opacity="0.45"/>'
+        f'<circle cx="{middle:.1f}" cy="{y:.0f}" r="5" fill="{colour}"/></g>'
     )
 
 
