@@ -1,0 +1,180 @@
+"""A SQLite database as a source, while somebody else is writing to it: all its tables as they were at one moment."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote, urlsplit
+
+from journey.errors import DataError, ProjectError, Unavailable
+from journey.parquet import copy_to_parquet, identifier, open_duckdb
+from journey.project import SqlSource
+from journey.values.text import number_text
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_BUSY_SECONDS = 30.0          # as long as the ledger's own busy timeout: a writer's transaction is far shorter
+_BATCH_ROWS = 65_536          # rows in Python objects at a time; a guess that keeps them under some 50 MB
+_ROW_NAMES = ("rowid", "_rowid_", "oid")
+
+
+def database_path(url: str, where: str) -> str:
+    """The path in `sqlite:///path` (relative) or `sqlite:////path` (absolute).
+
+    Raises:
+        ProjectError: the URL is of another kind; only its scheme is shown, the rest may hold a password.
+    """
+    if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
+        scheme = urlsplit(url).scheme or "no"
+        raise ProjectError(f"{where}: expected sqlite:///path, found a URL of {scheme} scheme, which is not supported in this version")
+    return url.removeprefix("sqlite:///")
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database, within one read transaction.
+
+    Attributes:
+        path: the file, for messages.
+        connection: reads the database as it was at the first read.
+    """
+
+    path: Path
+    connection: sqlite3.Connection
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, where: str) -> Iterator[Self]:
+        """Opens the database for reading only; whoever writes to it goes on.
+
+        Raises:
+            DataError: there is no such file.
+        """
+        if not path.is_file():
+            raise DataError(f"{where}: expected a SQLite database at {path}, found none; mend the path, or make the database first")
+        address = f"file:{quote(str(path.absolute()))}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            yield cls(path, connection)
+        finally:
+            connection.close()
+
+    def tables(self) -> list[str]:
+        """The names of its tables and views."""
+        return [row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")]
+
+    def columns(self, table: str) -> dict[str, int]:
+        """The columns of a table in order, each with its place in the primary key (0: not part of it)."""
+        rows = self.connection.execute(f"PRAGMA table_info({identifier(table)})")
+        return {row[1]: row[5] for row in rows}
+
+    def order(self, table: str) -> str:
+        """The ORDER BY of a table that is the same on every read: its row number, else its primary key, else every column."""
+        columns = self.columns(table)
+        listed = self.connection.execute("SELECT type, wr FROM pragma_table_list WHERE name = ? AND schema = 'main'", (table,))
+        kind, without_rowid = listed.fetchone()
+        free = [name for name in _ROW_NAMES if name not in {column.lower() for column in columns}]
+        if kind == "table" and not without_rowid and free:
+            return free[0]
+        key = sorted((place, name) for name, place in columns.items() if place)
+        return ", ".join(identifier(name) for _, name in key) or ", ".join(identifier(name) for name in columns)
+
+
+@dataclass(frozen=True)
+class DatabaseTable:
+    """The rows of one table of a database.
+
+    Attributes:
+        where: the key of project.yaml that names it, for messages.
+        source: the source's section.
+        database: where the table is.
+    """
+
+    where: str
+    source: SqlSource
+    database: Database
+
+    @property
+    def cursor(self) -> str | None:
+        """The column whose largest value is the watermark."""
+        return self.source.cursor
+
+    def write(self, path: Path) -> None:
+        """Writes all rows to a Parquet file, ordered by row number or primary key.
+
+        Raises:
+            DataError: there is no such table, or a column holds bytes or broken text.
+            Unavailable: the database stayed locked.
+        """
+        try:
+            rows = self._read()
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                locked = f"found it locked for {_BUSY_SECONDS:.0f} s; try again when its writer is done"
+                raise Unavailable(f"{self.where}: expected {self.database.path} to be readable, {locked}") from error
+            raise DataError(f"{self.where}: expected a readable table in {self.database.path}, found: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{self.where}: expected a SQLite database at {self.database.path}, found: {error}") from error
+        with open_duckdb() as connection:
+            connection.register("rows", rows)
+            copy_to_parquet(connection, "SELECT * FROM rows", path)
+
+    def _read(self) -> "pyarrow.Table":
+        import pyarrow
+
+        table = self._table()
+        types = self._types(table)
+        selected = ", ".join(identifier(name) for name in types)
+        query = f"SELECT {selected} FROM {identifier(table)} ORDER BY {self.database.order(table)}"  # noqa: S608  # names are quoted
+        cursor = self.database.connection.execute(query)
+        schema = pyarrow.schema([(name, _arrow_type(kind)) for name, kind in types.items()])
+        batches = []
+        while rows := cursor.fetchmany(_BATCH_ROWS):
+            columns = zip(zip(*rows, strict=True), types.values(), strict=True)
+            arrays = [pyarrow.array(_converted(values, kind), _arrow_type(kind)) for values, kind in columns]
+            batches.append(pyarrow.record_batch(arrays, schema=schema))
+        return pyarrow.Table.from_batches(batches, schema=schema)
+
+    def _table(self) -> str:
+        tables = self.database.tables()
+        if self.source.table not in tables:
+            near = get_close_matches(self.source.table, tables, n=1, cutoff=0)
+            nearest = f"; the nearest is '{near[0]}'" if near else "; it has no tables"
+            expected = f"a table '{self.source.table}' in {self.database.path}"
+            raise DataError(f"{self.where}: expected {expected}, found none of that name{nearest}")
+        return self.source.table
+
+    def _types(self, table: str) -> dict[str, str]:
+        """One physical type a column: int64, double, or text where values of several kinds are mixed. SQLite types values, not columns."""
+        names = list(self.database.columns(table))
+        kinds = ("integer", "real", "text", "blob")
+        asked = ", ".join(f"max(typeof({identifier(name)}) = '{kind}')" for name in names for kind in kinds)
+        query = f"SELECT {asked} FROM {identifier(table)}"  # noqa: S608  # names are quoted
+        found = self.database.connection.execute(query).fetchone()
+        types = {}
+        for place, name in enumerate(names):
+            integer, real, text, blob = (bool(value) for value in found[4 * place : 4 * place + 4])
+            if blob:
+                todo = "make a view without that column, and read the view"
+                raise DataError(f"{self.where}: column '{name}': expected text or numbers, found bytes; {todo}")
+            types[name] = "text" if text or not (integer or real) else "double" if real else "int64"
+        return types
+
+
+def _arrow_type(kind: str) -> "pyarrow.DataType":
+    import pyarrow
+
+    return {"int64": pyarrow.int64(), "double": pyarrow.float64(), "text": pyarrow.string()}[kind]
+
+
+def _converted(values: tuple[str | int | float | None, ...], kind: str) -> list[str | int | float | None]:
+    if kind == "double":
+        return [None if value is None else float(value) for value in values]
+    if kind == "text":
+        return [value if value is None or isinstance(value, str) else number_text(value) for value in values]
+    return list(values)
