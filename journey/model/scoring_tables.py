@@ -67,7 +67,7 @@ def _words(name: str, column: pa.ChunkedArray) -> NDArray[np.object_]:
     text = column.cast(pa.string())
     if pc.any(pc.equal(text, MISSING)).as_py():
         raise DataError(
-            f"column '{name}': expected no value to be the reserved word {MISSING}, found one. Name it under the column's `null` or `spellings`"
+            f"column '{name}': expected no value to be the reserved word {MISSING}, found one. Name it under the column's `null` tokens"
         )
     return np.asarray(pc.fill_null(text, MISSING).to_numpy(), dtype=object)
 
