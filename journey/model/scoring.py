@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journey.artifacts import Input, Lookup
-from journey.declarations import RequestFunction, load_request_features
 from journey.errors import DataError, RequestError
 from journey.model.bundle import ONNX, REQUEST_FEATURES, SKOPS, Bundle, BundleSignature
-from journey.model.inputs import MISSING, matrix
+from journey.model.inputs import matrix, worded
+from journey.request_features import RequestFunction, load_request_features
 from journey.values.columns import Value, value_form
 
 Count = Callable[[str, str], None]
@@ -104,14 +104,14 @@ class Scorer:
 
         Raises:
             RequestError: a looked-up row is absent and the bundle refuses that, or a category holds the reserved word.
-            DataError: a request feature raised.
+            ProjectError: a request feature raised.
         """
         complete = [self._complete(row, found) for row, found in zip(values, looked_up, strict=True)]
         numbers = np.array([self._numbers(row) for row in complete], dtype=np.float64).reshape(len(complete), self._width)
         categories = np.empty((len(complete), len(self._category_names)), dtype=object)
         if self._category_names:
             for index, row in enumerate(complete):
-                categories[index] = self._worded(self._categories(row))
+                categories[index] = list(map(worded, self._category_names, self._categories(row)))
         return Arrays(numbers, categories)
 
     def inputs(self, rows: Sequence[Row], looked_up: Sequence[Values]) -> Arrays:
@@ -119,7 +119,7 @@ class Scorer:
 
         Raises:
             RequestError: as those two.
-            DataError: as `arrays`.
+            ProjectError: as `arrays`.
         """
         return self.arrays([self.values(row) for row in rows], looked_up)
 
@@ -147,13 +147,6 @@ class Scorer:
                     row[name] = default
         return row
 
-    def _worded(self, categories: tuple[Value, ...]) -> list[str]:
-        words = [MISSING if value is None else value for value in categories]
-        for name, word, value in zip(self._category_names, words, categories, strict=True):
-            if word.__class__ is not str or value == MISSING:
-                raise RequestError(name, f"text other than the reserved word {MISSING}", repr(value))
-        return words  # type: ignore[return-value]  # all are str: looked at just above
-
     def _refuse_unknown(self, row: Row) -> None:
         name = next(name for name in row if name not in self._known)
         near = difflib.get_close_matches(str(name), sorted(self._known), n=1)
@@ -168,8 +161,7 @@ class Scorer:
 def _derived(bundle: Bundle) -> tuple[tuple[str, RequestFunction], ...]:
     if not bundle.signature.derived:
         return ()
-    bundle.read(REQUEST_FEATURES)
-    functions = {function.name: function for function in load_request_features(bundle.directory / REQUEST_FEATURES)}
+    functions = {function.name: function for function in load_request_features(bundle.read(REQUEST_FEATURES))}
     for derived in bundle.signature.derived:
         if derived.function not in functions:
             raise DataError(

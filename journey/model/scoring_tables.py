@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from journey.artifacts import LABEL, SPLIT, TIME, FrameSchema
-from journey.errors import DataError, RequestError
-from journey.model.inputs import MISSING
+from journey.errors import RequestError
+from journey.model.inputs import worded
 from journey.model.scoring import Arrays, Row, Scorer, Values
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def frame_arrays(table: pa.Table, schema: FrameSchema) -> FrameArrays:
     """A frame (or some rows of it) as arrays, in the order of the table's rows.
 
     Raises:
-        DataError: a category of the frame holds the reserved word for missing.
+        RequestError: a category of the frame holds the reserved word for missing.
     """
     numbers = [_numbers(table[item.name]) for item in schema.inputs if item.type != "category"]
     categories = [_words(item.name, table[item.name]) for item in schema.inputs if item.type == "category"]
@@ -64,12 +64,7 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def _words(name: str, column: pa.ChunkedArray) -> NDArray[np.object_]:
-    text = column.cast(pa.string())
-    if pc.any(pc.equal(text, MISSING)).as_py():
-        raise DataError(
-            f"column '{name}': expected no value to be the reserved word {MISSING}, found one. Name it under the column's `null` tokens"
-        )
-    return np.asarray(pc.fill_null(text, MISSING).to_numpy(), dtype=object)
+    return np.array([worded(name, value) for value in column.cast(pa.string()).to_pylist()], dtype=object)
 
 
 def _times(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
@@ -101,7 +96,7 @@ def score_rows(scorer: Scorer, rows: Sequence[Row], look_up: LookUp = nothing_lo
     """Scores raw rows; one that breaks a rule is refused alone.
 
     Raises:
-        DataError: a request feature raised.
+        ProjectError: a request feature raised.
     """
     width = scorer.signature.outputs[0].shape[1]
     predictions = np.full((len(rows), width), np.nan)
