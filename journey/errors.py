@@ -4,7 +4,8 @@ JourneyError
 ├── ProjectError        mend project.yaml, features.py, request_features.py or models.py
 ├── DataError           mend the data or the contract
 │   ├── ConflictingKeys     two different rows share a key
-│   └── RequestError        mend the request (the server's 400)
+│   ├── RequestError        mend a value of the request (the server's 400)
+│   └── MalformedRequest    mend the request's form (the server's 400, 405, 413)
 ├── GateFailed          the model isn't good enough; nothing is broken
 ├── Conflict            somebody else was first; look again and decide anew
 ├── Unavailable         a service or a file didn't answer; try again later
@@ -46,6 +47,14 @@ class RequestError(DataError):
         self.column = column
         self.expected = expected
         self.found = found
+
+
+class MalformedRequest(DataError):
+    """A request whose form, not a value in it, is wrong; `status` is HTTP's number."""
+
+    def __init__(self, where: str, expected: str, found: str, status: int = 400) -> None:
+        super().__init__(f"{where}: expected {expected}, found {found}")
+        self.status = status
 
 
 class GateFailed(JourneyError):

@@ -6,10 +6,11 @@ MODEL_SECONDS = "journey_model_seconds"                                # histogr
 QUEUE_SECONDS = "journey_queue_seconds"                                # histogram: request accepted to request begun
 REQUESTS_IN_FLIGHT = "journey_requests_in_flight"
 LOOKUP_SECONDS = "journey_lookup_seconds"                              # histogram: one row's lookups
-LOOKUP_AGE_SECONDS = "journey_lookup_age_seconds"                      # gauge: age of the newest looked-up row, view
-LOOKUP_MISSES = "journey_lookup_misses_total"                          # view
-RULE_BREACHES = "journey_rule_breaches_total"                          # column, breach
+LOOKUP_AGE_SECONDS = "journey_lookup_age_seconds"                      # model, version: age of the row looked up last
+LOOKUP_MISSES = "journey_lookup_misses_total"                          # model, version, view
+RULE_BREACHES = "journey_rule_breaches_total"                          # model, version, column, breach
 MODEL_INFO = "journey_model_info"                                      # 1: model, version, bundle, role
+MODEL_FAILURES = "journey_model_failures_total"                         # versions that couldn't be opened
 
 FEATURE_BIN = "journey_feature_bin_total"                              # model, version, feature, bin
 REFERENCE_PROBABILITY = "journey_feature_reference_probability"        # model, version, feature, bin

@@ -1,0 +1,108 @@
+"""Follows the ledger: whoever is promoted answers, a moment later, and no request is lost in between.
+
+A version is opened, verified and warmed on this thread; the event loop then sees the new fleet by one assignment.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from journey.errors import JourneyError, Unavailable
+from journey.records.entries import Version
+from journey.records.ledger import Ledger
+from serving.models import Fleet, Model, Surroundings, open_model
+
+LOG = logging.getLogger("serving")
+POLL_SECONDS = 0.5      # how late a promotion may be; a poll is one read of two small tables
+
+Refuse = Callable[[Version, JourneyError], None]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Which model's versions are held, how many besides the champion, and whether the newest answers while none is promoted."""
+
+    model: str
+    others: int
+    newest: bool
+
+
+class Follower:
+    """Keeps the fleet as the ledger says."""
+
+    def __init__(self, ledger: Ledger, watched: Watched, surroundings: Surroundings) -> None:
+        self.fleet = Fleet()
+        self.failures = 0
+        self._ledger = ledger
+        self._watched = watched
+        self._surroundings = surroundings
+        self._refused: set[tuple[int, str]] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
+
+    def start(self) -> None:
+        """Opens what the ledger names now, then goes on following on a thread of its own.
+
+        Raises:
+            Untrusted, DataError: the champion can't be opened; a server that starts answers with the promoted version or not at all.
+        """
+        self._refresh(refuse=_raise)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops following; the fleet stays as it is."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(POLL_SECONDS):
+            try:
+                self._refresh(refuse=self._remember)
+            except Unavailable as error:
+                LOG.warning("the ledger can't be read, the versions held stay as they are: %s", error)
+            except Exception:
+                LOG.exception("following the ledger failed, the versions held stay as they are")
+
+    def _refresh(self, refuse: Refuse) -> None:
+        champion, records = self._wanted()
+        before = self.fleet
+        models: dict[int, Model] = {}
+        for record in records:
+            model = before.models.get(record.version) or self._opened(record, refuse if record.version == champion else self._remember)
+            if model is not None:
+                models[record.version] = model
+        answering = models.get(champion) if champion is not None else None
+        if answering is None and before.champion is not None:      # the new champion can't be opened: the old one goes on
+            answering = models[before.champion.version] = before.champion
+        if answering is not before.champion or models.keys() != before.models.keys():
+            self.fleet = Fleet(answering, dict(sorted(models.items())))
+            LOG.info("answering: version %s; held: %s", answering.version if answering else "none", list(self.fleet.models))
+
+    def _wanted(self) -> tuple[int | None, list[Version]]:
+        """The version that shall answer, and all that shall be held."""
+        promotion = self._ledger.current(self._watched.model)
+        usable = sorted(self._ledger.versions(self._watched.model), key=lambda record: -record.version)
+        live = [record for record in usable if record.retired is None]
+        champion = promotion.version if promotion else (live[0].version if live and self._watched.newest else None)
+        others = [record for record in live if record.version != champion][: self._watched.others]
+        return champion, [record for record in usable if record.version == champion] + others
+
+    def _opened(self, record: Version, refuse: Refuse) -> Model | None:
+        if (record.version, record.bundle) in self._refused:
+            return None
+        try:
+            return open_model(record, self._surroundings)
+        except JourneyError as error:
+            refuse(record, error)
+            return None
+
+    def _remember(self, record: Version, error: JourneyError) -> None:
+        self._refused.add((record.version, record.bundle))
+        self.failures += 1
+        LOG.error("version %s is not held: %s", record.version, error)
+
+
+def _raise(record: Version, error: JourneyError) -> None:
+    raise error

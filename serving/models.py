@@ -1,0 +1,169 @@
+"""The versions that the server holds: each opened, verified and warmed before the first request reaches it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from journey.artifacts import Lookup
+from journey.errors import MalformedRequest, RequestError, Unavailable
+from journey.model.bundle import REFERENCE, Bundle, open_bundle
+from journey.model.keys import Trusted
+from journey.model.scoring import Arrays, Scorer, Values
+from journey.records.entries import Version
+from journey.values.columns import Value
+from journey.watching.bins import Reference, bin_index
+from serving.batches import Batches
+from serving.counts import BinCounts
+from serving.exposition import LATENCY_EDGES, Histogram
+from serving.protocol import Row, answer_head, answer_middle
+
+WARM_ROWS = (1, 8, 64)      # batches of one, of a few and of a full house: onnxruntime allocates by shape
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every version is opened with: whose signatures count, where looked-up values are, the service level's latency in seconds."""
+
+    trusted: Trusted
+    online: Path
+    latency_seconds: float
+
+
+class Outcomes(Counter[str]):
+    """Requests by how they ended: answered, refused (400) or failed (500)."""
+
+
+class Model:
+    """One version, ready to answer."""
+
+    def __init__(self, record: Version, bundle: Bundle, surroundings: Surroundings) -> None:
+        self.name = record.model
+        self.version = record.version
+        self.digest = bundle.digest
+        self.signature = bundle.signature
+        self.breaches: Counter[tuple[str, str]] = Counter()
+        self.outcomes = Outcomes(answered=0, refused=0, failed=0)
+        self.seconds = Histogram((*LATENCY_EDGES, surroundings.latency_seconds))
+        self.scorer = Scorer(bundle, self._count_breach)
+        self.reference = Reference.model_validate_json(bundle.read(REFERENCE))
+        self.counts = BinCounts(self.reference, self.name, self.version)
+        self.reference_samples = self.counts.reference_samples()
+        self.labels: dict[tuple[str, str], int] = {(score, label): 0 for score in self.reference.score.bins for label in self._label_bins()}
+        self.batches = Batches(self.scorer, self.counts)
+        self.online = _online(surroundings.online, self.signature.lookups)
+        self.head = answer_head(self.name, self.version)
+        self.outputs = [class_text(value) for value in self.signature.classes] or ["prediction"]
+        self.middle = answer_middle(self.outputs)
+        self._warm()
+
+    def values(self, rows: Sequence[Row]) -> list[dict[str, Value]]:
+        """The rows after their rules.
+
+        Raises:
+            RequestError: a value breaks its rule, or a column is unknown; with several rows it says which row.
+        """
+        convert = self.scorer.values
+        if len(rows) == 1:
+            return [convert(rows[0])]
+        made = []
+        for number, row in enumerate(rows):
+            try:
+                made.append(convert(row))
+            except RequestError as error:
+                raise RequestError(error.column, error.expected, f"{error.found} in row {number}") from error
+        return made
+
+    def look_up(self, values: Sequence[Values], now: datetime) -> list[dict[str, Value]]:
+        """Each row's looked-up features; none where the model needs none.
+
+        Raises:
+            Unavailable: the online store can't be read.
+        """
+        if self.online is None:
+            return [{} for _ in values]
+        return [self.online.read(row, now) for row in values]
+
+    def count_label(self, score: float, label: object) -> None:
+        """Counts what became true of an answer that this version gave."""
+        score_bin = self.reference.score.bins[int(bin_index(self.reference.score, np.array([score]))[0])]
+        self.labels[score_bin, self._label_bin(label)] += 1
+
+    def _label_bins(self) -> tuple[str, ...]:
+        return tuple(map(class_text, self.signature.classes)) or self.reference.score.bins
+
+    def _label_bin(self, label: object) -> str:
+        if self.signature.classes:
+            return class_text(label)
+        return self.reference.score.bins[int(bin_index(self.reference.score, np.array([label], np.float64))[0])]
+
+    def _count_breach(self, column: str, breach: str) -> None:
+        self.breaches[column, breach] += 1
+
+    def _warm(self) -> None:
+        row = {column.name: column.example for column in self.signature.request}
+        found = {feature.name: feature.default for lookup in self.signature.lookups for feature in lookup.features}
+        try:
+            inputs = self.scorer.inputs([row], [found])
+        except RequestError:      # an example of a personal column may be made up and break its rule
+            inputs = self._blank()
+        for rows in WARM_ROWS:
+            self.scorer.predict(Arrays(np.repeat(inputs.numbers, rows, axis=0), np.repeat(inputs.categories, rows, axis=0)))
+        self.breaches.clear()
+
+    def _blank(self) -> Arrays:
+        kinds = [item.type == "category" for item in self.signature.inputs]
+        return Arrays(np.full((1, kinds.count(False)), np.nan), np.full((1, kinds.count(True)), "", dtype=object))
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The versions held at one moment; a new moment is a new Fleet, so that a request sees one of them from end to end."""
+
+    champion: Model | None = None
+    models: Mapping[int, Model] = field(default_factory=dict)
+
+    def answering(self, version: int | None) -> Model:
+        """The version asked for, or the champion where none was asked for.
+
+        Raises:
+            Unavailable: there is no champion yet.
+            MalformedRequest: the version isn't held.
+        """
+        if version is None:
+            if self.champion is None:
+                raise Unavailable("expected a model to answer with, found no promoted version. Promote one with `journey promote`.")
+            return self.champion
+        model = self.models.get(version)
+        if model is None:
+            held = ", ".join(map(str, sorted(self.models))) or "none"
+            raise MalformedRequest("meta.tags.version", f"one of the versions held here ({held})", str(version))
+        return model
+
+
+def open_model(record: Version, surroundings: Surroundings) -> Model:
+    """Opens a registered version.
+
+    Raises:
+        DataError: its bundle is gone, or of a newer format.
+        Untrusted: its bundle was changed, or signed by a key that isn't trusted.
+    """
+    return Model(record, open_bundle(Path(record.uri.removeprefix("file://")), surroundings.trusted), surroundings)
+
+
+def class_text(value: object) -> str:
+    """A class or a label as text, as JSON writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _online(path: Path, lookups: tuple[Lookup, ...]) -> "OnlineStore | None":
+    if not lookups:
+        return None
+    from journey.model.lookups import OnlineStore
+
+    return OnlineStore(path, lookups)

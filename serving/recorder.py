@@ -1,0 +1,101 @@
+"""Answers and labels on their way to the ledger: a bounded queue, written in batches by a thread, so that no request waits for a disk."""
+
+import logging
+import secrets
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from itertools import count, groupby, islice
+
+from journey.errors import JourneyError
+from journey.records.entries import FeedbackRecord, PredictionRecord
+from journey.records.ledger import Ledger
+
+LOG = logging.getLogger("serving")
+MOST_WAITING = 50_000      # some 20 MB; at 1,000 answers/s the ledger may be away for 50 s
+BATCH = 2_000              # rows a transaction: a few 10 ms in SQLite
+PAUSE_SECONDS = 0.2        # how late a row may be; also the pause after the ledger failed
+
+CountLabel = Callable[[PredictionRecord, object], None]
+Record = PredictionRecord | FeedbackRecord
+
+
+class Recorder:
+    """Writes what it is given, in order; what the full queue doesn't take is dropped and counted."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.dropped = 0
+        self.refused = Counter({"different": 0, "unknown": 0})
+        self._ledger = ledger
+        self._count_label: CountLabel = _uncounted
+        self._queue: deque[Record] = deque()
+        self._prefix = secrets.token_hex(10)
+        self._numbers = count()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait."""
+        return len(self._queue)
+
+    def start(self, count_label: CountLabel) -> None:
+        """Starts writing; `count_label` is called on the writing thread for each label that the ledger stored."""
+        self._count_label = count_label
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what waits, then stops; where the ledger doesn't answer the rest is counted as dropped."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def ids(self, rows: int) -> list[str]:
+        """New ids, unique over all processes: 80 random bits a process, then a number."""
+        return [f"{self._prefix}-{number:x}" for number in islice(self._numbers, rows)]
+
+    def put(self, records: Sequence[Record]) -> None:
+        """Takes rows to be written; never waits."""
+        room = MOST_WAITING - len(self._queue)
+        self._queue.extend(records[:room])
+        self.dropped += max(0, len(records) - room)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PAUSE_SECONDS):
+            self._drain()
+        if not self._drain():
+            self.dropped += len(self._queue)
+            LOG.error("%s answers and labels were not written to the ledger", len(self._queue))
+
+    def _drain(self) -> bool:
+        """Writes until nothing waits; False if the ledger failed, then what wasn't written stays."""
+        while self._queue:
+            batch = list(islice(self._queue, BATCH))
+            try:
+                for kind, records in groupby(batch, key=type):
+                    self._write(kind, list(records))
+            except JourneyError as error:
+                LOG.warning("the ledger didn't take %s rows, trying again: %s", len(batch), error)
+                return False
+            for _ in batch:
+                self._queue.popleft()
+        return True
+
+    def _write(self, kind: type[Record], records: list[Record]) -> None:
+        if kind is PredictionRecord:
+            self._ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
+        else:
+            self._write_labels([record for record in records if isinstance(record, FeedbackRecord)])
+
+    def _write_labels(self, labels: list[FeedbackRecord]) -> None:
+        known = [(label, prediction) for label in labels if (prediction := self._ledger.prediction(label.prediction)) is not None]
+        outcomes = self._ledger.record_feedback_batch([label for label, _ in known])
+        self.refused["unknown"] += len(labels) - len(known)
+        self.refused["different"] += outcomes.count("refused")
+        for (label, prediction), outcome in zip(known, outcomes, strict=True):
+            if outcome == "stored":
+                self._count_label(prediction, label.label)
+
+
+def _uncounted(prediction: PredictionRecord, label: object) -> None:
+    """Counts nothing."""

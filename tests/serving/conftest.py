@@ -1,0 +1,209 @@
+"""A tiny signed model in a ledger, and real servers on free ports, always stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from journey.artifacts import Derived, FrameSchema, Input
+from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, OutputTensor, RequestColumn, write_bundle
+from journey.model.keys import SigningKey
+from journey.records.entries import PromotionRequest, Registration
+from journey.records.ledger import Ledger
+from journey.values.columns import ColumnRule
+from journey.watching.bins import Reference, reference_of
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+INPUTS = (
+    Input(name="amount", type="float", origin="spine"),
+    Input(name="squared", type="float", origin="request"),
+    Input(name="channel", type="category", origin="spine"),
+)
+WORDS = {"online": 1.0, "phone": -1.0}
+
+
+def probability(amount: float | None, channel: str | None, weight: float) -> float:
+    """What the tiny model of a weight answers: a missing number counts as 0, an unknown word as 0."""
+    number = amount or 0.0
+    return float(1 / (1 + np.exp(-(weight * number + 0.5 * number * number + WORDS.get(channel or "", 0.0)))))
+
+
+def tiny_onnx(weight: float) -> bytes:
+    """sigmoid(weight * amount + 0.5 * amount² + word of channel), missing numbers as 0."""
+    constants = {
+        "weights": np.array([[weight], [0.5], [1.0]]),
+        "zero": np.zeros(1),
+        "one": np.ones(1),
+    }
+    nodes = [
+        helper.make_node("IsNaN", ["numbers"], ["gone"]),
+        helper.make_node("Where", ["gone", "zero", "numbers"], ["known"]),
+        helper.make_node(
+            "LabelEncoder", ["categories"], ["coded"], domain="ai.onnx.ml", keys_strings=list(WORDS), values_floats=list(WORDS.values()), default_float=0.0
+        ),
+        helper.make_node("Cast", ["coded"], ["words"], to=TensorProto.DOUBLE),
+        helper.make_node("Concat", ["known", "words"], ["all"], axis=1),
+        helper.make_node("MatMul", ["all", "weights"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["yes"]),
+        helper.make_node("Sub", ["one", "yes"], ["no"]),
+        helper.make_node("Concat", ["no", "yes"], ["probability"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("numbers", TensorProto.DOUBLE, [None, 2]),
+            helper.make_tensor_value_info("categories", TensorProto.STRING, [None, 1]),
+        ],
+        [helper.make_tensor_value_info("probability", TensorProto.DOUBLE, [None, 2])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+
+
+def tiny_reference() -> Reference:
+    random = np.random.default_rng(7)
+    arrays = SimpleNamespace(numbers=random.normal(size=(500, 2)), categories=np.array([["online"], ["phone"]] * 250, dtype=object))
+    return reference_of(arrays, FrameSchema(task="binary", classes=(False, True), inputs=INPUTS), random.random(200), ("1h", "1d"))
+
+
+def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0) -> str:
+    """Writes a signed bundle of the tiny model and returns its digest."""
+    signature = BundleSignature(
+        task="binary",
+        classes=(False, True),
+        positive=True,
+        request=(
+            RequestColumn(name="amount", rule=ColumnRule(type="float", range=(-100.0, 100.0)), example=1.5),
+            RequestColumn(name="channel", rule=ColumnRule(type="category", case="lower"), example="online"),
+            RequestColumn(name="limit", rule=ColumnRule(type="float", range=(0.0, 10.0), breach="clip"), example=1),
+        ),
+        ignored=("payment_id",),
+        key="payment_id",
+        derived=(Derived(name="squared", function="squared", arguments=("amount",), type="float"),),
+        inputs=INPUTS,
+        outputs=(OutputTensor(name="probability", shape=(-1, 2)),),
+    )
+    files = {
+        "model.onnx": tiny_onnx(weight),
+        "request_features.py": b'"""Request features."""\n\n\ndef squared(amount: float) -> float:\n    """Squared."""\n    return amount * amount\n',
+        "reference.json": (tiny_reference().model_dump_json()).encode(),
+        "card.md": b"# tiny\n",
+    }
+    content = BundleContent("tiny", "onnx", signature, files, MadeFrom(data="0", project="0", code="0", lock="0"))
+    return write_bundle(directory, content, SigningKey.load_or_create(keys))
+
+
+@dataclass
+class Home:
+    """A home with tiny versions: version n answers with weight n."""
+
+    path: Path
+    ledger: Ledger
+    versions: list[int] = field(default_factory=list)
+
+    def register(self) -> int:
+        weight = len(self.versions) + 1
+        directory = self.path / "artifacts" / f"bundle-{weight}"
+        digest = write_tiny_bundle(directory, self.path / "keys", float(weight))
+        registration = Registration("tiny", digest, str(directory), "run", (None, None), NOW, "test")
+        self.versions.append(self.ledger.register_version(registration))
+        return self.versions[-1]
+
+    def promote(self, version: int) -> None:
+        current = self.ledger.current("tiny")
+        self.ledger.promote(PromotionRequest("tiny", version, current.seq if current else 0, "test", "a test asks", NOW))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path / "home", Ledger.connect(f"sqlite:///{_made(tmp_path / 'home')}/ledger.db"))
+    yield made
+    made.ledger.close()
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@dataclass
+class Server:
+    """A running `python -m serving`."""
+
+    process: subprocess.Popen[str]
+    ready: dict[str, object]
+    errors: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ready['port']}"
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+
+    def post(self, body: object, path: str = "/api/v1.0/predictions") -> httpx.Response:
+        with self.client() as client:
+            return client.post(path, json=body)
+
+    def get(self, path: str) -> httpx.Response:
+        with self.client() as client:
+            return client.get(path)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(15)
+        finally:
+            self.process.kill()
+
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def serve(home: Home, tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers over `home`: serve("--feedback")."""
+    started: list[Server] = []
+
+    def start(*options: str, python: str = sys.executable) -> Server:
+        errors = tmp_path / f"server-{len(started)}.log"
+        environment = {name: value for name, value in os.environ.items() if name != "JOURNEY_CLOCK"} | {"PYTHONPATH": str(ROOT)}
+        with errors.open("w") as log:
+            process = subprocess.Popen(
+                [python, "-m", "serving", "--home", str(home.path), "--model", "tiny", *options],
+                stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=environment,
+            )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        server = Server(process, json.loads(line) if line else {}, errors)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+        assert server.process.stdout is not None
+        server.process.stdout.close()
+
+
+@pytest.fixture
+def server(home: Home, serve: Serve) -> Server:
+    """A server of one promoted version."""
+    home.promote(home.register())
+    return serve()
