@@ -70,7 +70,8 @@ def test_a_dispute_is_in_the_books_before_any_payment_six_hours_younger(generato
     books.close()
     database.close()
     newest = payments[-1].paid_at
-    assert known == {payment.row["payment_id"] for payment in payments if payment.disputed and payment.paid_at <= newest - timedelta(hours=6)}
+    due = [payment for payment in payments if payment.disputed and payment.paid_at <= newest - timedelta(hours=6)]
+    assert known == {payment.row["payment_id"] for payment in due}
     assert known
 
 
