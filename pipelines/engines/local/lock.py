@@ -1,0 +1,62 @@
+"""One run at a time in a home: a lock that the kernel lets go of when its holder dies."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from journey.errors import Conflict
+
+_PAUSE_SECONDS = 0.2        # how often a waiting run looks again
+
+
+class Busy(Conflict):
+    """Another run holds the home."""
+
+    def __init__(self, home: Path, holder: str) -> None:
+        advice = "Wait for it (--wait), or give this run a home of its own (--home)."
+        super().__init__(f"{home}: expected no other run here, found {holder}. {advice}")
+
+
+@contextmanager
+def held(home: Path, run: str, *, wait: bool) -> Iterator[None]:
+    """Holds the home's lock for the run.
+
+    Args:
+        home: the folder that runs share.
+        run: who holds it, for those who come later.
+        wait: whether to wait until it is free.
+
+    Raises:
+        Busy: another run holds it, and `wait` is off.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "run.lock").open("a+", encoding="utf-8") as file:
+        while not _taken(file.fileno()):
+            if not wait:
+                raise Busy(home, _holder(home))
+            time.sleep(_PAUSE_SECONDS)
+        file.truncate(0)
+        file.write(json.dumps({"run": run, "process": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}))
+        file.flush()
+        yield
+
+
+def _taken(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(home: Path) -> str:
+    try:
+        holder = json.loads((home / "run.lock").read_text(encoding="utf-8"))
+        return f"run {holder['run']} of process {holder['process']}, there since {holder['since']}"
+    except (OSError, ValueError, KeyError):
+        return "a run that has only just begun"
