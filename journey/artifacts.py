@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from journey.errors import DataError
-from journey.project import Task
+from journey.sections import Task
 from journey.values.carried import restored
 
 ROW = "journey_row"            # int64: the row's ordinal in its raw table, from clean on

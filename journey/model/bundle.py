@@ -19,7 +19,7 @@ from pydantic.main import IncEx
 from journey.artifacts import Derived, Document, Input, Lookup
 from journey.errors import DataError, Untrusted
 from journey.model.keys import SigningKey, Trusted
-from journey.project import Task
+from journey.sections import Task
 from journey.values.columns import ColumnRule, JsonValue
 
 FORMAT = 1
