@@ -1,238 +1,84 @@
-"""project.yaml as typed models, and the sections of it that each step is given."""
+"""The project: project.yaml and the Python files beside it, read and checked. The models themselves are in journey.sections."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
-from journey.clock import duration
-from journey.values.carried import InOrder, restored
-from journey.values.columns import ColumnRule
-
-Task = Literal["binary", "multiclass", "regression"]
-
-
-def _checked_duration(text: object) -> object:
-    if isinstance(text, str):
-        duration(text)
-    return text
-
-
-Duration = Annotated[str, BeforeValidator(_checked_duration)]
-"""90s, 15m, 6h or 30d, kept as it is written; `journey.clock.duration` gives the timedelta."""
-
-
-class Section(BaseModel):
-    """A part of project.yaml: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _after_a_pipeline(cls, data: object) -> object:
-        return restored(data) if isinstance(data, dict) else data
-
-
-class FilesSource(Section):
-    """Files of rows: CSV or Parquet, one path or a glob, relative to the project's folder."""
-
-    files: str
-    header: tuple[str, ...] | None = None          # names of the columns of a CSV file without a header line
-    delimiter: str = ","
-    cursor: str | None = None
-    lag: Duration = "0s"
-
-
-class SqlSource(Section):
-    """A table of a database, by SQLAlchemy URL (`sqlite:///path`)."""
-
-    sql: str
-    table: str
-    cursor: str | None = None
-    lag: Duration = "0s"
-
-
-class RowCount(Section):
-    """How many rows a raw table must have."""
-
-    min: int = 1
-    max: int | None = None
-
-
-class Table(Section):
-    """A table's contract and column rules."""
-
-    key: str | None = None
-    duplicates: Literal["drop", "keep"] = "drop"
-    rows: RowCount = RowCount()
-    freshness: Duration | None = None
-    undeclared: Literal["refuse", "drop"] = "refuse"
-    columns: InOrder[str, ColumnRule]
-
-
-class Spine(Section):
-    """The table whose rows are predictions, and which of its rows."""
-
-    table: str
-    only: dict[str, tuple[str | int | float | bool, ...]] = Field(default_factory=dict)
-
-
-class Predict(Section):
-    """What is predicted."""
-
-    label: str
-    task: Task
-    positive: str | int | float | bool | None = None
-    metric: str
-    matures: Duration = "0s"
-
-
-class Split(Section):
-    """Which rows train, validate and test."""
-
-    by: Literal["time", "hash"]
-    window: Duration | None = None
-    group: str | None = None
-    validation: float = 0.15
-    test: float = 0.15
-
-
-class Features(Section):
-    """Where features come from and how fresh they are."""
-
-    drop: tuple[str, ...] = ()
-    refresh: Duration = "1h"
-    missing: Literal["default", "refuse"] = "default"
-    history: Duration = "0s"
-
-
-class Search(Section):
-    """The budget of the hyperparameter search: a number of trials, never seconds."""
-
-    trials: int = 14
-    best: int = 2
-    folds: int = 3
-
-
-class Bound(Section):
-    """A lower or an upper limit."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-class Gates(Section):
-    """What a model must reach. Keys of `model`: a metric's name, over_dummy, over_champion, bytes."""
-
-    model: dict[str, Bound] = Field(default_factory=dict)
-
-
-class Monitoring(Section):
-    """What the server counts and what is watched."""
-
-    windows: tuple[Duration, ...] = ("1h", "1d", "7d")
-    latency_ms: float = 20.0
-    availability: float = 0.999
-    feedback: bool = False
-
-
-class Retraining(Section):
-    """When a model may be trained again without being asked."""
-
-    cooldown: Duration = "6h"
-    per_day: int = 4
-    fresh_rows: int = 500
-
-
-class Target(Section):
-    """What differs between places."""
-
-    engine: Literal["local"] = "local"
-
-
-class Project(Section):
-    """project.yaml, whole."""
-
-    format: Literal[1] = 1
-    name: str
-    description: str = ""
-    seed: int = 0
-    sources: dict[str, FilesSource | SqlSource]
-    tables: dict[str, Table]
-    spine: Spine
-    time: str | None = None
-    entities: InOrder[str, str] = Field(default_factory=dict)
-    predict: Predict
-    split: Split
-    features: Features = Features()
-    candidates: Literal["auto"] | tuple[str | dict[str, dict[str, object]], ...] = "auto"
-    search: Search = Search()
-    gates: Gates = Gates()
-    monitoring: Monitoring = Monitoring()
-    retraining: Retraining = Retraining()
-    targets: dict[str, Target] = Field(default_factory=lambda: {"local": Target()})
-
-
-class CuratePlan(Section):
-    """What curate needs besides the tables' contracts."""
-
-    spine: Spine
-    time: str | None
-    entities: InOrder[str, str]
-    predict: Predict
-    split: Split
-    history: Duration
-    lag: Duration
-    seed: int
-
-
-class ExtractPlan(Section):
-    """What extract needs besides the tables' contracts."""
-
-    spine: Spine
-    time: str | None
-    entities: InOrder[str, str]
-    predict: Predict
-    features: Features
-
-
-class SelectPlan(Section):
-    """What select needs."""
-
-    task: Task
-    drop: tuple[str, ...]
-    seed: int
-
-
-class ModelPlan(Section):
-    """What identify, train, validate, evaluate, tune and choose need. `by_time`: folds go forward in time."""
-
-    task: Task
-    metric: str
-    by_time: bool
-    matures: Duration
-    seed: int
-
-
-class PackagePlan(Section):
-    """What package needs besides the spine's contract. `sections`: digest of the sections that decide the model's bytes."""
-
-    name: str
-    description: str
-    predict: Predict
-    spine: Spine
-    key: str | None
-    time: str | None
-    windows: tuple[Duration, ...]
-    missing: Literal["default", "refuse"]
-    sections: str
-    seed: int
+from journey.checking.cross import cross_findings
+from journey.checking.problems import Problem
+from journey.checking.python_files import python_problems, read_code
+from journey.checking.shape import checked_shape
+from journey.checking.yaml_file import read_yaml
+from journey.errors import ProjectError
+from journey.sections import (
+    ESTIMATORS,
+    METRICS,
+    Bound,
+    CuratePlan,
+    Duration,
+    ExtractPlan,
+    Features,
+    FilesSource,
+    Gates,
+    ModelPlan,
+    Monitoring,
+    PackagePlan,
+    Predict,
+    Project,
+    Retraining,
+    RowCount,
+    Search,
+    Section,
+    SelectPlan,
+    Source,
+    Spine,
+    Split,
+    SqlSource,
+    Table,
+    Target,
+    Task,
+)
+
+__all__ = [
+    "ESTIMATORS", "FILE", "METRICS", "Bound", "CuratePlan", "Duration", "ExtractPlan", "Features", "FilesSource", "Gates", "ModelPlan",
+    "Monitoring", "PackagePlan", "Predict", "Problem", "Project", "Retraining", "RowCount", "Search", "Section", "SelectPlan", "Source",
+    "Spine", "Split", "SqlSource", "Table", "Target", "Task", "load_project", "problems",
+]  # fmt: skip
+
+FILE = "project.yaml"
 
 
 def load_project(directory: Path) -> Project:
-    """Reads project.yaml.
+    """Reads and checks a project. None of its Python is run.
+
+    Args:
+        directory: the folder that holds project.yaml.
 
     Raises:
         ProjectError: with everything that is wrong, file and line with each.
     """
-    raise NotImplementedError(directory)
+    project, found = _read(directory)
+    if found or project is None:
+        count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+        listed = "\n".join(f"  {problem}" for problem in found)
+        raise ProjectError(f"expected a project without mistakes, found {count} in {directory}:\n{listed}")
+    return project
+
+
+def problems(directory: Path) -> tuple[Problem, ...]:
+    """Everything that is wrong with a project, by file and line; empty for a good one."""
+    return _read(directory)[1]
+
+
+def _read(directory: Path) -> tuple[Project | None, tuple[Problem, ...]]:
+    path = directory / FILE
+    try:
+        file = read_yaml(FILE, path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, (Problem(FILE, 0, "", f"expected this file in {directory}, found none. `journey init DIR` makes a project"),)
+    except (OSError, UnicodeDecodeError) as error:
+        return None, (Problem(FILE, 0, "", f"expected a readable file of UTF-8 text, found: {error}"),)
+    if file.problems:
+        return None, file.problems
+    project, found = checked_shape(file)
+    code = read_code(directory)
+    crossed = [] if project is None else [file.problem(where, message) for where, message in cross_findings(project, code)]
+    return project, tuple(sorted({*found, *crossed, *python_problems(project, code)}))

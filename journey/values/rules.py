@@ -113,7 +113,7 @@ def _misplaced_keys(rule: ColumnRule) -> Iterator[tuple[str, str]]:
         "scale": ("float",), "offset": ("float",), "zone": ("timestamp",), "true": ("boolean",), "false": ("boolean",),
     }
     for key, types in only_for.items():
-        if key in rule.model_fields_set and getattr(rule, key) is not None and rule.type not in types:
+        if getattr(rule, key) != ColumnRule.model_fields[key].get_default(call_default_factory=True) and rule.type not in types:
             yield key, f"is for columns of type {' or '.join(types)}, found type {rule.type}"
     if rule.breach == "clip" and rule.range is None:
         yield "breach", "clip moves a number to the limits of its range: expected a range, found none"
