@@ -1,0 +1,85 @@
+"""A bundle as an MLflow model: `mlflow.pyfunc.load_model(...)` takes raw spine rows as a DataFrame."""
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from journey.clock import Clock, clock_of
+from journey.errors import DataError, Unavailable
+from journey.model.bundle import open_bundle
+from journey.model.keys import Trusted
+from journey.model.lookups import OnlineStore
+from journey.model.scoring import Scorer
+from journey.model.scoring_tables import LookUp, nothing_looked_up, rows_of_frame, score_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HOME_ABOVE_BUNDLE = 4        # <home>/mlflow/versions/<model>/<digest>/bundle
+
+
+@dataclass(frozen=True)
+class BundleModel:
+    """What MLflow calls: raw rows in, a column for each class (or `prediction`) out."""
+
+    scorer: Scorer
+    look_up: LookUp
+
+    def predict(self, model_input: "pd.DataFrame", params: Mapping[str, object] | None = None) -> "pd.DataFrame":
+        """Predictions for raw spine rows, in their order and under their index.
+
+        Args:
+            model_input: raw rows, as the source gives them.
+            params: MLflow's, of which there are none.
+
+        Raises:
+            DataError: rows break their column rules; the first is named.
+        """
+        import pandas as pd
+
+        scored = score_rows(self.scorer, rows_of_frame(model_input), self.look_up)
+        if scored.refused:
+            first = scored.refused[0]
+            raise DataError(f"row {first.row}: {first.why} ({len(scored.refused)} of {len(model_input)} rows are refused)")
+        signature = self.scorer.signature
+        names = [str(name) for name in signature.classes] if signature.classes else ["prediction"]
+        return pd.DataFrame(scored.predictions, columns=names, index=model_input.index)
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, object] | None = None) -> BundleModel:
+    """Called by MLflow with the bundle's folder.
+
+    Raises:
+        Untrusted: the bundle was changed or its key isn't one of the installation's.
+    """
+    directory = Path(path)
+    scorer = Scorer(open_bundle(directory, Trusted.of(_home(directory) / "keys")))
+    return BundleModel(scorer, _look_up(scorer, clock_of(os.environ)))
+
+
+def _home(bundle: Path) -> Path:
+    """The installation whose keys are trusted: $JOURNEY_HOME, else the one that the bundle is registered in."""
+    named = os.environ.get("JOURNEY_HOME")
+    return Path(named) if named else bundle.resolve().parents[_HOME_ABOVE_BUNDLE]
+
+
+def _look_up(scorer: Scorer, clock: Clock) -> LookUp:
+    lookups = scorer.signature.lookups
+    if not lookups:
+        return nothing_looked_up
+    path = os.environ.get("JOURNEY_ONLINE_STORE")
+    if not path:
+        views = ", ".join(lookup.view for lookup in lookups)
+        warnings.warn(
+            f"JOURNEY_ONLINE_STORE isn't set: features of {views} follow the bundle's policy for missing rows "
+            f"({scorer.signature.missing}). Set it to the path of the online store (online.db) to look them up.",
+            stacklevel=2,
+        )
+        return nothing_looked_up
+    if not Path(path).is_file():
+        raise Unavailable(f"JOURNEY_ONLINE_STORE: expected the path of an online store, found no file at {path}. `journey up` makes one.")
+    store = OnlineStore(Path(path), lookups)
+    return lambda values: store.read(values, clock.now())
