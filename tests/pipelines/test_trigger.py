@@ -1,0 +1,166 @@
+"""The retrain service: stored before it is answered, never run twice, and alive again after a kill."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components.operations.retrain import Asked, Decision
+from journey.clock import Clock
+from journey.errors import RequestError
+from journey.records.entries import PromotionRequest, Registration
+from journey.records.ledger import Ledger
+from monitoring.alerts import model_alert, webhook
+from pipelines.trigger import PATH, take
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ONSET = NOON - timedelta(hours=2)
+BODY = webhook([model_alert("payments", "1", ONSET, NOON, "amount has drifted")])
+PROCESS = Path(__file__).with_name("trigger_process.py")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Home:
+    """A home whose model has a champion, and the trigger's process in it."""
+
+    def __init__(self, folder: Path, training_seconds: float) -> None:
+        self.folder, self._seconds = folder, training_seconds
+        self.ledger = Ledger.connect(f"sqlite:///{folder}/ledger.db")
+        version = self.ledger.register_version(Registration("payments", "first", "uri", "r1", (None, None), NOON, "test"))
+        self.ledger.promote(PromotionRequest("payments", version, 0, "test", "first", NOON))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        # a clock that stands nearly still: both sides of the kill are in one cool-down epoch
+        self._environment = os.environ | {"JOURNEY_CLOCK": Clock(NOON, time.time(), 0.001).text(), "PYTHONPATH": str(ROOT)}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, str(PROCESS), str(self.folder), str(self._port), str(self._seconds)]
+        self.process = subprocess.Popen(command, env=self._environment)
+        until(self._is_up, "the trigger answers")
+
+    def _is_up(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self._port}/health").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def post(self, body: bytes = BODY, path: str = PATH) -> httpx.Response:
+        return httpx.post(f"http://127.0.0.1:{self._port}{path}", content=body)
+
+    def end(self, how: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        code = self.process.wait(10)
+        self.process = None
+        return code
+
+    def trained(self) -> list[str]:
+        path = self.folder / "trained"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def states(self) -> list[str]:
+        return [one.state for one in self.ledger.retrainings("payments")]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path, training_seconds=0.5)
+    yield made
+    if made.process is not None:
+        made.end(signal.SIGKILL)
+    made.ledger.close()
+
+
+def until(condition: object, what: str, seconds: float = 20.0) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"expected that {what} within {seconds} s"
+        time.sleep(0.02)
+
+
+def test_a_request_sent_ten_times_with_a_kill_between_gives_one_run(home: Home) -> None:
+    home.start()
+    first = [home.post() for _ in range(5)]
+    home.end(signal.SIGKILL)
+    assert home.states() in (["received"], ["waiting"], ["running"])
+    assert home.trained() == []
+    home.start()
+    second = [home.post() for _ in range(5)]
+    assert {answer.status_code for answer in first + second} == {202}
+    assert [request["stored"] for answer in first + second for request in answer.json()["requests"]] == [True] + [False] * 9
+    until(lambda: home.states() == ["promoted"], "the retraining is promoted")
+    assert home.end(signal.SIGTERM) == 0
+    request = home.ledger.retrainings("payments")[0]
+    assert home.trained() == [request.run]
+    assert request.onset == ONSET
+    current = home.ledger.current("payments")
+    assert current is not None
+    assert current.version == 2
+
+
+def test_what_was_stored_is_in_the_ledger_before_the_answer(home: Home) -> None:
+    home.start()
+    answer = home.post()
+    key = answer.json()["requests"][0]["key"]
+    home.end(signal.SIGKILL)
+    assert [one.key for one in home.ledger.retrainings("payments")] == [key]
+
+
+def test_an_alert_about_a_version_that_is_no_champion_is_declined_with_why(home: Home) -> None:
+    home.start()
+    answer = home.post(webhook([model_alert("payments", "7", ONSET, NOON, "")]))
+    assert answer.status_code == 202
+    assert answer.json()["requests"][0]["reason"] == "version 7 is not the champion, version 1 is"
+    assert home.states() == []
+
+
+def test_what_is_no_webhook_or_no_model_of_ours_is_refused_by_name(home: Home) -> None:
+    home.start()
+    broken = home.post(b'{"status": "firing"}')
+    assert (broken.status_code, broken.json()["error"]) == (
+        400, "column 'alerts': expected Alertmanager's webhook JSON, found Field required",
+    )  # fmt: skip
+    other = home.post(webhook([model_alert("taxis", "1", ONSET, NOON, "")]))
+    assert other.status_code == 400
+    assert "'payments', the model of this trigger, found 'taxis'" in other.json()["error"]
+    assert home.post(path="/elsewhere").status_code == 404
+    assert home.states() == []
+
+
+def accepted(asked: Asked) -> Decision:
+    return Decision(f"{asked.model}/{asked.version}/{asked.trigger}/{asked.onset}", True, "")
+
+
+def test_an_alert_of_plain_prometheus_gives_its_start_less_how_long_evidence_must_last() -> None:
+    body = b"""{"status": "firing", "receiver": "x", "truncatedAlerts": 0, "alerts": [{"status": "firing", "generatorURL": "http://p",
+        "labels": {"model": "m", "version": "3", "action": "retrain"},
+        "startsAt": "2026-03-01T12:00:00.123Z", "endsAt": "0001-01-01T00:00:00Z"},
+        {"status": "resolved", "labels": {"model": "m", "version": "2", "action": "retrain"}, "startsAt": "2026-03-01T12:00:00Z"},
+        {"status": "firing", "labels": {"model": "m", "version": "4", "action": "page"}, "startsAt": "2026-03-01T12:00:00Z"}]}"""
+    assert [one["key"] for one in take(body, accepted)] == ["m/3/drift/2026-03-01 11:30:00.123000+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "told"),
+    [
+        ({"version": "1"}, {}, "alerts.labels.model"),
+        ({"model": "m", "version": "one"}, {}, "a version's number, found 'one'"),
+        ({"model": "m", "version": "1"}, {"onset": "yesterday"}, "found 'yesterday'"),
+        ({"model": "m", "version": "1"}, {"onset": "2026-03-01T12:00:00"}, "with its zone"),
+    ],
+)
+def test_an_alert_that_does_not_say_what_it_is_about_is_refused(labels: dict[str, str], annotations: dict[str, str], told: str) -> None:
+    alert = model_alert("m", "1", ONSET, NOON, "").model_copy(update={"labels": labels, "annotations": annotations})
+    with pytest.raises(RequestError, match=told):
+        take(webhook([alert]), accepted)
