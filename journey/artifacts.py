@@ -1,5 +1,6 @@
 """What passes between steps: names, paths, tables, JSON. A stored format carries `format: 1`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -14,6 +15,8 @@ ROW = "journey_row"            # int64: the row's ordinal in its raw table, from
 TIME = "journey_time"          # timestamp (µs, UTC): the spine row's event time, null where the project has no time
 SPLIT = "journey_split"        # train | validation | test
 LABEL = "journey_label"        # int64 class index into FrameSchema.classes, or float64 for regression
+
+FEWEST_TRAINING_ROWS = 10      # a guess: with fewer, no fold of a cross-validation holds anything
 
 
 class Document(BaseModel):
@@ -90,6 +93,8 @@ class Curated(Document):
     """curated.json: which rows of the spine are trained on, and why the others are not."""
 
     spine: str
+    label: str
+    task: Task
     rows: int                                                          # all standardized rows of the spine
     watermark: datetime | None                                         # newest event time less the source's lag
     onset: datetime | None                                             # of the drift that asked for this training
@@ -99,7 +104,37 @@ class Curated(Document):
     left_out: dict[str, int]                                           # reason > rows; with counts they add up to `rows`
     classes: tuple[str | int | float | bool, ...]                      # binary: (negative, positive); empty for regression
     class_counts: dict[str, tuple[int, ...]]                           # split > rows by class
+    training_labels: int                                               # different labels among the training rows
     trained_on: tuple[datetime | None, datetime | None]                # first and last event time of training and validation rows
+
+    def require_enough(self) -> None:
+        """Refuses what no model can learn from.
+
+        A retraining that waits for fresh rows looks at `counts` first; everything that trains calls this.
+
+        Raises:
+            DataError: a part of the split has too few rows or lacks a class.
+        """
+        problem = next(self._shortages(), None)
+        if problem is not None:
+            left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in self.left_out.items() if rows) or "none"
+            raise DataError(f"table '{self.spine}', label '{self.label}': {problem}. Of {self.rows:,} rows left out: {left_out}")
+
+    def _shortages(self) -> Iterator[str]:
+        train = self.counts["train"]
+        if train < FEWEST_TRAINING_ROWS:
+            yield f"expected at least {FEWEST_TRAINING_ROWS} training rows, found {train}"
+        for name in ("validation", "test"):
+            if not self.counts[name]:
+                yield f"expected {name} rows, found none beside {train:,} training rows; bring more rows, or raise split.{name}"
+        if self.training_labels < 2:
+            only = f"only {self.classes[0]!r}" if len(self.classes) == 1 else "the same one"
+            yield f"expected labels that differ, found {only} in all {train:,} training rows; nothing can be learned from a constant"
+        parts = ("train", "validation", "test") if self.task == "binary" else ("train",)
+        for name in parts if self.task != "regression" else ():
+            for label, rows in zip(self.classes, self.class_counts[name], strict=True):
+                if not rows:
+                    yield f"expected rows of every class, found no {name} row of class {label!r}; bring more rows of it"
 
 
 class Input(Document):

@@ -56,6 +56,11 @@ def read_table(backend: ibis.BaseBackend, path: Path, *, row: str | None = None)
     return table.rename({row: "file_row_number"})
 
 
+def computed(table: ibis.Table) -> ibis.Table:
+    """The table worked out once, for several questions to it: a temporary table that ends with the connection."""
+    return table.get_backend().create_table(ibis.util.gen_name("computed"), table, temp=True)
+
+
 def write_table(table: ibis.Table, path: Path, order: Sequence[str]) -> None:
     """Writes a table ordered by columns that are together unique; parents are made."""
     ordered = table.order_by([table[name] for name in order])

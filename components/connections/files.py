@@ -11,7 +11,7 @@ import duckdb
 
 from journey.errors import DataError
 from journey.parquet import copy_to_parquet, identifier, open_duckdb, quoted
-from journey.project import FilesSource
+from journey.sections import FilesSource
 
 _PARQUET = (".parquet", ".pq")
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}

@@ -10,7 +10,7 @@ from typing import Protocol
 from components.connections.files import FileTable
 from components.connections.sqlite import Database, DatabaseTable, database_path
 from journey.errors import ProjectError
-from journey.project import FilesSource, SqlSource
+from journey.sections import FilesSource, Source
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -42,7 +42,7 @@ class RawTable(Protocol):
 
 
 @contextmanager
-def open_sources(sources: Mapping[str, FilesSource | SqlSource], surroundings: Surroundings) -> Iterator[dict[str, RawTable]]:
+def open_sources(sources: Mapping[str, Source], surroundings: Surroundings) -> Iterator[dict[str, RawTable]]:
     """Opens every source; all tables of one database are read at one moment of it.
 
     Raises:

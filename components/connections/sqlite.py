@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from journey.errors import DataError, ProjectError, Unavailable
 from journey.parquet import copy_to_parquet, identifier, open_duckdb
-from journey.project import SqlSource
+from journey.sections import SqlSource
 from journey.values.text import number_text
 
 if TYPE_CHECKING:
