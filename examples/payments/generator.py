@@ -24,6 +24,7 @@ DISPUTED_AFTER = timedelta(hours=6)
 SHIFT_SD = 0.8                     # how far amounts and distances move in a drift, in standard deviations over all payments
 WITHIN_SD = 0.5                    # spread of one card's payments around its habit, where habits spread by 1
 INTERCEPT = -1.55                  # gives about 30 % disputed payments, before the drift and after: their share alone doesn't give it away
+ACTIVITY_SPREAD = 0.3              # of the logarithm of how often a card pays: no few cards may carry the tail of what is counted
 UNKNOWN_DISTANCE = 0.02            # share of payments whose distance nobody knows
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -64,7 +65,7 @@ class Bank:
         people = numpy.random.default_rng([seed, 0])
         self._usual_amount = people.normal(size=CARDS)
         self._usual_distance = people.normal(size=CARDS)
-        activity = people.lognormal(0.0, 0.7, size=CARDS)
+        activity = people.lognormal(0.0, ACTIVITY_SPREAD, size=CARDS)
         self._activity = numpy.cumsum(activity / activity.sum())
         self._limit_step = people.integers(0, 5, size=CARDS)
         self._issued_days_before = people.integers(60, 2_000, size=CARDS)
