@@ -17,7 +17,6 @@ from granian.server.embed import Server
 
 from journey.clock import clock_of
 from journey.errors import JourneyError, Unavailable
-from journey.model.keys import Trusted
 from journey.records.ledger import Ledger
 from serving.app import Application, Limits
 from serving.follow import Follower, Watched
@@ -60,9 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(asked: argparse.Namespace) -> None:
     ledger = Ledger.connect(asked.ledger or f"sqlite:///{asked.home.resolve() / 'ledger.db'}")
-    surroundings = Surroundings(
-        Trusted.of(asked.home / "keys"), asked.online or asked.home / "feast" / "online.db", asked.latency_ms / 1000
-    )
+    surroundings = Surroundings(asked.home / "keys", asked.online or asked.home / "feast" / "online.db", asked.latency_ms / 1000)
     follower = Follower(ledger, Watched(asked.model, asked.hold, asked.newest), surroundings)
     recorder = Recorder(ledger) if asked.feedback else None
     limits = Limits(asked.most_bytes, asked.most_rows)

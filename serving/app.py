@@ -23,6 +23,7 @@ from serving.recorder import Recorder
 
 LOG = logging.getLogger("serving")
 JSON = [("content-type", "application/json")]
+UNREAD = [*JSON, ("connection", "close")]      # the body may not have been read to its end, so nothing can follow on this connection
 TEXT = [("content-type", "text/plain; charset=utf-8")]
 METRICS = [("content-type", CONTENT_TYPE)]
 
@@ -119,7 +120,7 @@ class Application:
             status, body = 500, refusal(500, f"the server failed: {type(error).__name__}. Its log says where.")
         finally:
             self._traffic.in_flight -= 1
-        exchange.response_bytes(status, JSON, body)
+        exchange.response_bytes(status, UNREAD if status in (405, 413) else JSON, body)
 
     def count_label(self, prediction: PredictionRecord, label: object) -> None:
         """Counts a stored label under the version that answered, where that is still held."""
@@ -213,9 +214,9 @@ class Application:
         page = self._gets.get(scope.path)
         if page is None:
             found = refusal(404, f"path: expected one of {', '.join((*self._posts, *self._gets))}, found {scope.path}")
-            exchange.response_bytes(404, JSON, found)
+            exchange.response_bytes(404, UNREAD, found)
         elif scope.method not in ("GET", "HEAD"):
-            exchange.response_bytes(405, JSON, refusal(405, f"{scope.path}: expected GET, found {scope.method}"))
+            exchange.response_bytes(405, UNREAD, refusal(405, f"{scope.path}: expected GET, found {scope.method}"))
         else:
             exchange.response_bytes(*page())
 

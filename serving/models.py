@@ -26,9 +26,9 @@ WARM_ROWS = (1, 8, 64)      # batches of one, of a few and of a full house: onnx
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every version is opened with: whose signatures count, where looked-up values are, the service level's latency in seconds."""
+    """What every version is opened with: the folder of trusted keys, the file of looked-up values, the service level's latency in seconds."""
 
-    trusted: Trusted
+    keys: Path
     online: Path
     latency_seconds: float
 
@@ -151,7 +151,8 @@ def open_model(record: Version, surroundings: Surroundings) -> Model:
         DataError: its bundle is gone, or of a newer format.
         Untrusted: its bundle was changed, or signed by a key that isn't trusted.
     """
-    return Model(record, open_bundle(Path(record.uri.removeprefix("file://")), surroundings.trusted), surroundings)
+    trusted = Trusted.of(surroundings.keys)      # read each time: a key may come with the first version
+    return Model(record, open_bundle(Path(record.uri.removeprefix("file://")), trusted), surroundings)
 
 
 def class_text(value: object) -> str:

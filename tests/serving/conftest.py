@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +34,15 @@ INPUTS = (
     Input(name="squared", type="float", origin="request"),
     Input(name="channel", type="category", origin="spine"),
 )
+REQUEST_FEATURES = b'''"""Request features."""
+
+
+def squared(amount: float) -> float:
+    """Squared; an unlucky amount shows what a function that raises does."""
+    if amount == 13:
+        raise ValueError("unlucky")
+    return amount * amount
+'''
 WORDS = {"online": 1.0, "phone": -1.0}
 
 
@@ -52,7 +63,8 @@ def tiny_onnx(weight: float) -> bytes:
         helper.make_node("IsNaN", ["numbers"], ["gone"]),
         helper.make_node("Where", ["gone", "zero", "numbers"], ["known"]),
         helper.make_node(
-            "LabelEncoder", ["categories"], ["coded"], domain="ai.onnx.ml", keys_strings=list(WORDS), values_floats=list(WORDS.values()), default_float=0.0
+            "LabelEncoder", ["categories"], ["coded"], domain="ai.onnx.ml",
+            keys_strings=list(WORDS), values_floats=list(WORDS.values()), default_float=0.0,
         ),
         helper.make_node("Cast", ["coded"], ["words"], to=TensorProto.DOUBLE),
         helper.make_node("Concat", ["known", "words"], ["all"], axis=1),
@@ -100,7 +112,7 @@ def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0) -> str:
     )
     files = {
         "model.onnx": tiny_onnx(weight),
-        "request_features.py": b'"""Request features."""\n\n\ndef squared(amount: float) -> float:\n    """Squared."""\n    return amount * amount\n',
+        "request_features.py": REQUEST_FEATURES,
         "reference.json": (tiny_reference().model_dump_json()).encode(),
         "card.md": b"# tiny\n",
     }
@@ -129,16 +141,16 @@ class Home:
         self.ledger.promote(PromotionRequest("tiny", version, current.seq if current else 0, "test", "a test asks", NOW))
 
 
+def made_home(path: Path) -> Home:
+    path.mkdir(parents=True)
+    return Home(path, Ledger.connect(f"sqlite:///{path}/ledger.db"))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    made = Home(tmp_path / "home", Ledger.connect(f"sqlite:///{_made(tmp_path / 'home')}/ledger.db"))
+    made = made_home(tmp_path / "home")
     yield made
     made.ledger.close()
-
-
-def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 @dataclass
@@ -153,18 +165,25 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.ready['port']}"
 
+    def text(self) -> str:
+        return self.errors.read_text()
+
+    @cached_property
     def client(self) -> httpx.Client:
+        return self.new_client()
+
+    def new_client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=10, trust_env=False)
 
     def post(self, body: object, path: str = "/api/v1.0/predictions") -> httpx.Response:
-        with self.client() as client:
-            return client.post(path, json=body)
+        return self.client.post(path, json=body)
 
     def get(self, path: str) -> httpx.Response:
-        with self.client() as client:
-            return client.get(path)
+        return self.client.get(path)
 
     def stop(self) -> int:
+        if "client" in self.__dict__:
+            self.client.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -176,18 +195,18 @@ class Server:
 Serve = Callable[..., Server]
 
 
-@pytest.fixture
-def serve(home: Home, tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers over `home`: serve("--feedback")."""
+@contextmanager
+def starting(home: Home) -> Iterator[Serve]:
+    """Gives a function that starts servers over a home; all are stopped in the end."""
     started: list[Server] = []
 
-    def start(*options: str, python: str = sys.executable) -> Server:
-        errors = tmp_path / f"server-{len(started)}.log"
-        environment = {name: value for name, value in os.environ.items() if name != "JOURNEY_CLOCK"} | {"PYTHONPATH": str(ROOT)}
+    def start(*options: str, python: str = sys.executable, **environment: str) -> Server:
+        errors = home.path / f"server-{len(started)}.log"
+        inherited = {name: value for name, value in os.environ.items() if name != "JOURNEY_CLOCK"}
         with errors.open("w") as log:
             process = subprocess.Popen(
                 [python, "-m", "serving", "--home", str(home.path), "--model", "tiny", *options],
-                stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=environment,
+                stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
             )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -195,15 +214,34 @@ def serve(home: Home, tmp_path: Path) -> Iterator[Serve]:
         started.append(server)
         return server
 
-    yield start
-    for server in started:
-        server.stop()
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.stop()
+            assert server.process.stdout is not None
+            server.process.stdout.close()
 
 
 @pytest.fixture
-def server(home: Home, serve: Serve) -> Server:
-    """A server of one promoted version."""
+def serve(home: Home) -> Iterator[Serve]:
+    """Starts servers over `home`: serve("--feedback")."""
+    with starting(home) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of two versions, the first promoted, for tests that only ask."""
+    home = made_home(tmp_path_factory.mktemp("standing") / "home")
     home.promote(home.register())
-    return serve()
+    home.register()
+    with starting(home) as start:
+        yield start("--most-rows", "50", "--most-bytes", "20000")
+    home.ledger.close()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., float]:
+    """The tiny model's own arithmetic: tiny(amount, channel, weight) is the probability of True."""
+    return probability
