@@ -133,7 +133,8 @@ def _task_findings(project: Project, _: Code) -> Iterator[Finding]:
     for gate, bound in project.gates.model.items():
         path = ("gates", "model", gate)
         if gate not in gates:
-            yield path, f"expected a metric for task {predict.task} or one of {', '.join(_OTHER_GATES)}, found '{gate}'.{nearest(gate, gates)}"
+            others = ", ".join(_OTHER_GATES)
+            yield path, f"expected a metric for task {predict.task} or one of {others}, found '{gate}'.{nearest(gate, gates)}"
         if bound.min is None and bound.max is None:
             yield path, "expected min or max, found neither"
 

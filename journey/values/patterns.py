@@ -14,7 +14,7 @@ _PUNCTUATION = r"""[\\.^$*+?{}()\[\]|/\-"'#&~,:;<>=!@% ]"""
 _IN_CLASS = rf"(?:[^\[\]\\^&~|\-]|\\{_PUNCTUATION}|\\[dw])"
 _TOKEN = re.compile(
     rf"""
-    (?P<atom> \\[dw] | \\{_PUNCTUATION} | \[\^?(?:{_IN_CLASS}(?:-{_IN_CLASS})?)+-?\] | [^\\.^$*+?{{}}()\[\]|] | \. )
+    (?P<atom> \\[dw] | \\{_PUNCTUATION} | \[\^?-?(?:{_IN_CLASS}(?:-{_IN_CLASS})?)+-?\] | [^\\.^$*+?{{}}()\[\]|] | \. )
     | (?P<open> \((?:\?:|(?!\?)) )
     | (?P<close> \) )
     | (?P<bar> \| )
