@@ -1,25 +1,25 @@
 """A SQLite database as a source, while somebody else is writing to it: all its tables as they were at one moment."""
 
+import csv
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import quote, urlsplit
 
 from journey.errors import DataError, ProjectError, Unavailable
-from journey.parquet import copy_to_parquet, identifier, open_duckdb
+from journey.parquet import copy_to_parquet, identifier, open_duckdb, quoted
 from journey.sections import SqlSource
 from journey.values.text import number_text
 
-if TYPE_CHECKING:
-    import pyarrow
-
 _BUSY_SECONDS = 30.0          # as long as the ledger's own busy timeout: a writer's transaction is far shorter
-_BATCH_ROWS = 65_536          # rows in Python objects at a time; a guess that keeps them under some 50 MB
 _ROW_NAMES = ("rowid", "_rowid_", "oid")
+_MIXED = "mixed"
+_NULL = "\\N 5f0c2a71"         # stands for NULL on the way to DuckDB; nothing that a source would hold, unlike an empty text
 
 
 def database_path(url: str, where: str) -> str:
@@ -58,6 +58,7 @@ class Database:
             raise DataError(f"{where}: expected a SQLite database at {path}, found none; mend the path, or make the database first")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.create_function("number_text", 1, number_text, deterministic=True)
         try:
             connection.execute("BEGIN")
             yield cls(path, connection)
@@ -111,34 +112,34 @@ class DatabaseTable:
             DataError: there is no such table, or a column holds bytes or broken text.
             Unavailable: the database stayed locked.
         """
-        try:
-            rows = self._read()
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                locked = f"found it locked for {_BUSY_SECONDS:.0f} s; try again when its writer is done"
-                raise Unavailable(f"{self.where}: expected {self.database.path} to be readable, {locked}") from error
-            raise DataError(f"{self.where}: expected a readable table in {self.database.path}, found: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"{self.where}: expected a SQLite database at {self.database.path}, found: {error}") from error
-        with open_duckdb() as connection:
-            connection.register("rows", rows)
-            copy_to_parquet(connection, "SELECT * FROM rows", path)
+        with tempfile.TemporaryDirectory(prefix="journey-sqlite-") as folder:
+            rows = Path(folder, "rows.csv")
+            try:
+                types = self._copy(rows)
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error) or "busy" in str(error):
+                    locked = f"found it locked for {_BUSY_SECONDS:.0f} s; try again when its writer is done"
+                    raise Unavailable(f"{self.where}: expected {self.database.path} to be readable, {locked}") from error
+                raise DataError(f"{self.where}: expected a readable table in {self.database.path}, found: {error}") from error
+            except sqlite3.DatabaseError as error:
+                raise DataError(f"{self.where}: expected a SQLite database at {self.database.path}, found: {error}") from error
+            columns = "{" + ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in types.items()) + "}"
+            query = (
+                f"SELECT * FROM read_csv({quoted(str(rows))}, auto_detect = false, columns = {columns}, header = false, "  # noqa: S608  # quoted
+                f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)})"
+            )
+            with open_duckdb() as connection:
+                copy_to_parquet(connection, query, path)
 
-    def _read(self) -> "pyarrow.Table":
-        import pyarrow
-
+    def _copy(self, rows: Path) -> dict[str, str]:
+        """Copies the rows to a CSV file, from C to C: no value becomes an object of ours. Returns DuckDB's type of each column."""
         table = self._table()
         types = self._types(table)
-        selected = ", ".join(identifier(name) for name in types)
+        selected = ", ".join(f"ifnull({_told(name, kind)}, {quoted(_NULL)})" for name, kind in types.items())
         query = f"SELECT {selected} FROM {identifier(table)} ORDER BY {self.database.order(table)}"  # noqa: S608  # names are quoted
-        cursor = self.database.connection.execute(query)
-        schema = pyarrow.schema([(name, _arrow_type(kind)) for name, kind in types.items()])
-        batches = []
-        while rows := cursor.fetchmany(_BATCH_ROWS):
-            columns = zip(zip(*rows, strict=True), types.values(), strict=True)
-            arrays = [pyarrow.array(_converted(values, kind), _arrow_type(kind)) for values, kind in columns]
-            batches.append(pyarrow.record_batch(arrays, schema=schema))
-        return pyarrow.Table.from_batches(batches, schema=schema)
+        with rows.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(self.database.connection.execute(query))
+        return {name: "VARCHAR" if kind == _MIXED else kind for name, kind in types.items()}
 
     def _table(self) -> str:
         tables = self.database.tables()
@@ -150,7 +151,7 @@ class DatabaseTable:
         return self.source.table
 
     def _types(self, table: str) -> dict[str, str]:
-        """One physical type a column: int64, double, or text where values of several kinds are mixed. SQLite types values, not columns."""
+        """One type a column: BIGINT, DOUBLE, VARCHAR, or mixed where numbers stand beside text. SQLite types values, not columns."""
         names = list(self.database.columns(table))
         kinds = ("integer", "real", "text", "blob")
         asked = ", ".join(f"max(typeof({identifier(name)}) = '{kind}')" for name in names for kind in kinds)
@@ -162,19 +163,14 @@ class DatabaseTable:
             if blob:
                 todo = "make a view without that column, and read the view"
                 raise DataError(f"{self.where}: column '{name}': expected text or numbers, found bytes; {todo}")
-            types[name] = "text" if text or not (integer or real) else "double" if real else "int64"
+            number = "DOUBLE" if real else "BIGINT"
+            types[name] = (_MIXED if text else number) if integer or real else "VARCHAR"
         return types
 
 
-def _arrow_type(kind: str) -> "pyarrow.DataType":
-    import pyarrow
-
-    return {"int64": pyarrow.int64(), "double": pyarrow.float64(), "text": pyarrow.string()}[kind]
-
-
-def _converted(values: tuple[str | int | float | None, ...], kind: str) -> list[str | int | float | None]:
-    if kind == "double":
-        return [None if value is None else float(value) for value in values]
-    if kind == "text":
-        return [value if value is None or isinstance(value, str) else number_text(value) for value in values]
-    return list(values)
+def _told(name: str, kind: str) -> str:
+    """A column as its type; repr and strtod between SQLite and DuckDB keep every double to the bit."""
+    column = identifier(name)
+    if kind == _MIXED:
+        return f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN number_text({column}) ELSE {column} END"
+    return f"CAST({column} AS REAL)" if kind == "DOUBLE" else column
