@@ -26,7 +26,7 @@ WARM_ROWS = (1, 8, 64)      # batches of one, of a few and of a full house: onnx
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every version is opened with: the folder of trusted keys, the file of looked-up values, the service level's latency in seconds."""
+    """What every version is opened with: the folder of trusted keys, the file of looked-up values, the latency that is promised."""
 
     keys: Path
     online: Path

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -245,3 +246,16 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def tiny() -> Callable[..., float]:
     """The tiny model's own arithmetic: tiny(amount, channel, weight) is the probability of True."""
     return probability
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., None]:
+    """Waits until something holds: eventually(lambda: …, seconds=10)."""
+
+    def wait(holds: Callable[[], bool], seconds: float = 10) -> None:
+        until = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < until, "it didn't come true in time"
+            time.sleep(0.05)
+
+    return wait

@@ -30,13 +30,6 @@ def metric(text: str, name: str, **labels: str) -> dict[tuple, float]:
     return found
 
 
-def eventually(holds, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it didn't come true in time"
-        time.sleep(0.05)
-
-
 def test_raw_rows_are_answered_by_the_champion_which_names_itself(standing, tiny):
     answer = standing.post(rows({"amount": " 1.5 ", "channel": " Online ", "limit": 1}, {"amount": -1, "channel": "phone"})).json()
     assert answer["meta"]["tags"] == {"version": 1, "model": "tiny"}
@@ -140,15 +133,16 @@ def test_a_function_that_raises_fails_its_own_request_and_no_other(standing):
     assert "unlucky" not in standing.post(rows({"amount": 12})).text
 
 
+KEYS = st.sampled_from(["rows", "names", "ndarray", "amount", "channel"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["rows", "names", "ndarray", "amount", "channel"]), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(body=JSON | st.fixed_dictionaries({}, optional={name: JSON for name in ("jsonData", "data", "meta", "feedback")}))
+@given(body=JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("jsonData", "data", "meta", "feedback"), JSON)))
 def test_no_body_makes_the_server_fail(standing, body):
     for path in (PREDICTIONS, "/api/v1.0/feedback"):
         answer = standing.client.post(path, content=json.dumps(body))
@@ -206,7 +200,7 @@ def test_requests_are_counted_by_outcome_timed_and_breaches_by_column(home, serv
     assert metric(text, "process_resident_memory_bytes")[()] > 1e6
 
 
-def test_the_server_waits_for_a_first_promotion_and_then_answers_without_a_restart(home, serve):
+def test_the_server_waits_for_a_first_promotion_and_then_answers_without_a_restart(home, serve, eventually):
     server = serve()
     assert server.get("/health/status").status_code == 503
     assert server.get("/metadata").status_code == 503
@@ -226,7 +220,7 @@ def test_asked_to_the_server_answers_with_the_newest_where_none_is_promoted(home
     assert server.post(rows({"amount": 1})).json()["meta"]["tags"]["version"] == 2
 
 
-def test_a_promotion_takes_over_without_a_lost_or_wrong_answer(home, serve, tiny):
+def test_a_promotion_takes_over_without_a_lost_or_wrong_answer(home, serve, tiny, eventually):
     home.promote(home.register())
     server = serve()
     answers: list[tuple[int, dict, float]] = []
@@ -256,7 +250,7 @@ def test_a_promotion_takes_over_without_a_lost_or_wrong_answer(home, serve, tiny
         assert answer["data"]["ndarray"][0][1] == pytest.approx(tiny(amount, "phone", version), abs=1e-9)
 
 
-def test_a_promoted_version_that_was_tampered_with_is_refused_and_the_old_one_goes_on(home, serve):
+def test_a_promoted_version_that_was_tampered_with_is_refused_and_the_old_one_goes_on(home, serve, eventually):
     home.promote(home.register())
     server = serve()
     version = home.register()
@@ -286,7 +280,7 @@ def test_a_taken_port_is_said_to_be_taken(home, serve):
     assert first.post(rows({"amount": 1})).status_code == 200
 
 
-def test_requests_in_flight_are_answered_before_the_server_ends(home, serve):
+def test_requests_in_flight_are_answered_before_the_server_ends(home, serve, eventually):
     home.promote(home.register())
     server = serve()
     body = json.dumps(rows({"amount": 1})).encode()

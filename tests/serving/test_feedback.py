@@ -1,0 +1,87 @@
+"""Answers and labels, from the request to the ledger and the metrics."""
+
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+FEEDBACK = "/api/v1.0/feedback"
+
+
+def rows(*given: dict) -> dict:
+    return {"jsonData": {"rows": list(given)}}
+
+
+def samples(server, name: str) -> dict[tuple, float]:
+    families = text_string_to_metric_families(server.get("/metrics").text)
+    return {tuple(sample.labels.values()): sample.value for family in families for sample in family.samples if sample.name == name}
+
+
+def written(server) -> bool:
+    return samples(server, "journey_records_waiting") == {(): 0}
+
+
+@pytest.fixture
+def keeping(home, serve):
+    """A server that keeps answers and labels."""
+    home.promote(home.register())
+    return serve("--feedback", JOURNEY_CLOCK="2026-03-01T00:00:00+00:00@1767225600x1.0")
+
+
+def test_an_answer_is_written_to_the_ledger_under_the_id_that_it_names(home, keeping, eventually):
+    answer = keeping.post(rows({"amount": 1, "payment_id": " p1 "}, {"amount": 2})).json()
+    ids = answer["meta"]["tags"]["ids"]
+    assert len(set(ids)) == 2
+    eventually(lambda: written(keeping))
+    first, second = (home.ledger.prediction(name) for name in ids)
+    assert (first.model, first.version, first.key) == ("tiny", 1, "p1")
+    assert first.score == pytest.approx(answer["data"]["ndarray"][0][1])
+    assert first.event_time > datetime(2026, 3, 1, tzinfo=UTC)
+    assert second.key is None
+
+
+def test_a_label_is_counted_once_by_score_bin_and_a_different_second_one_is_refused(home, keeping, eventually):
+    before = samples(keeping, "journey_feedback_total")
+    assert set(before.values()) == {0.0}
+    assert {key[-1] for key in before} == {"false", "true"}
+    (name,) = keeping.post(rows({"amount": 1})).json()["meta"]["tags"]["ids"]
+    for label in (True, "true", "false "):
+        assert keeping.post({"feedback": [{"prediction": name, "label": label, "source": "bank"}]}, FEEDBACK).status_code == 200
+    assert keeping.post({"feedback": [{"prediction": "unheard of", "label": True}]}, FEEDBACK).status_code == 200
+    eventually(lambda: written(keeping))
+    counted = {key: value for key, value in samples(keeping, "journey_feedback_total").items() if value}
+    assert [(key[-1], value) for key, value in counted.items()] == [("true", 1.0)]
+    assert samples(keeping, "journey_feedback_refused_total") == {("different",): 1, ("unknown",): 1}
+    (labelled,) = home.ledger.labelled("tiny", datetime(2026, 1, 1, tzinfo=UTC))
+    assert (labelled.prediction.id, labelled.label) == (name, True)
+
+
+def test_seldons_form_of_feedback_is_taken(home, keeping, eventually):
+    answer = keeping.post(rows({"amount": 1}, {"amount": 2})).json()
+    sent = keeping.post({"response": answer, "truth": {"data": {"ndarray": [[True], [False]]}}}, "/send-feedback")
+    assert sent.json() == {"meta": {"tags": {"received": 2}}}
+    eventually(lambda: written(keeping))
+    assert len(home.ledger.labelled("tiny", datetime(2026, 1, 1, tzinfo=UTC))) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"feedback": [{"prediction": "x", "label": "maybe"}]}, ["feedback[0].label", "'false' or 'true'", "maybe"]),
+        ({"feedback": [{"prediction": "x", "label": None}]}, ["feedback[0].label"]),
+        ({"feedback": [{"label": True}]}, ["feedback[0]", "prediction"]),
+        ({"feedback": []}, ["feedback", "at least one"]),
+        ({"response": {}, "truth": {"data": {"ndarray": [1]}}}, ["response.meta.tags.ids"]),
+    ],
+)
+def test_wrong_feedback_is_told_what_was_expected(keeping, body, says):
+    answer = keeping.post(body, FEEDBACK)
+    assert answer.status_code == 400
+    for word in says:
+        assert word in answer.json()["status"]["info"]
+
+
+def test_what_waits_is_written_when_the_server_ends(home, keeping):
+    names = [name for _ in range(20) for name in keeping.post(rows(*[{"amount": 1}] * 10)).json()["meta"]["tags"]["ids"]]
+    assert keeping.stop() == 0
+    assert all(home.ledger.prediction(name) is not None for name in names)
