@@ -160,6 +160,13 @@ class Graph:
         """Every function that the pipeline can run."""
         return (component.body for component in self.components.values() if isinstance(component.body, Program))
 
+    def tasks(self, component: Component) -> Iterator[Task]:
+        """Every task of a component's graph and of the graphs in it."""
+        if isinstance(component.body, Dag):
+            for task in component.body.tasks.values():
+                yield task
+                yield from self.tasks(self.components[task.component])
+
 
 def read(spec: Json, platform: Json) -> Graph:
     """Reads a compiled pipeline.
@@ -210,7 +217,7 @@ def _executor(label: str, body: Json, kubernetes: Json) -> Program | Import:
     arguments = container.get("args", [])
     if "--function_to_execute" not in arguments:
         raise ProjectError(
-            f"component '{label.removeprefix('exec-')}': expected a Python function (@dsl.component), found a container with its own command. "
+            f"component '{label.removeprefix('exec-')}': expected a Python function (@dsl.component), found a container of its own. "
             "Run this pipeline on Kubeflow Pipelines: journey compile --to kfp."
         )
     return Program(

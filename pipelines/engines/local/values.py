@@ -37,16 +37,17 @@ class Failure:
     def text(self) -> str:
         """One message for people: the step, what happened, and its log."""
         found = self.message if self.kind.startswith("journey.") else f"{self.kind}: {self.message}" if self.kind else self.message
-        return f"step {self.step} failed: {found}\nlog: {self.log}"
+        return f"step {self.step} failed: {found}" + (f"\nlog: {self.log}" if self.log else "")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended and what it gave."""
+    """How a task ended, what it gave, and the steps that whatever follows comes after."""
 
     state: State
     values: Values = Values()
     failure: Failure | None = None
+    steps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def inputs_of(task: Task, component: Component, scope: Scope) -> Values:
             if not (task.whatever_happened or _optional_input(source, scope)):
                 raise
     parameters |= {name: _filled(value, parameters, scope.names) for name, value in constants.items()}
-    typed = {name: coerced(value, spec.type, name) for name, spec in component.inputs.items() if (value := parameters.get(name)) is not None}
+    declared = component.inputs.items()
+    typed = {name: coerced(value, spec.type, name) for name, spec in declared if (value := parameters.get(name)) is not None}
     return Values(parameters | typed, _artifacts(task, scope))
 
 

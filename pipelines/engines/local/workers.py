@@ -75,21 +75,21 @@ class Workers:
         self._preload = preload
         self._root = root
         self._logs = logs
-        self._servers: dict[str, _Server] = {}
+        self._servers: dict[str, asyncio.Task[_Server]] = {}
         self.preload_seconds: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await asyncio.gather(*(server.close() for server in self._servers.values()))
+        for opening in self._servers.values():
+            await (await opening).close()
 
-    async def start(self, phase: str) -> None:
+    def start(self, phase: str) -> None:
         """Starts a phase's server if it isn't there; it loads its modules on its own time."""
         if phase not in self._servers:
             server = _Server(phase, self._logs / f".{phase}.log", self.preload_seconds)
-            self._servers[phase] = server
-            await server.open(self._preload.get(phase, ()), self._root)
+            self._servers[phase] = asyncio.create_task(server.opened(self._preload.get(phase, ()), self._root))
 
     async def run(self, job: Job) -> Report:
         """Runs a job to its end.
@@ -97,8 +97,8 @@ class Workers:
         Raises:
             ServerLost: the server ended; its log is named.
         """
-        await self.start(job.phase)
-        return await self._servers[job.phase].run(job)
+        self.start(job.phase)
+        return await (await self._servers[job.phase]).run(job)
 
 
 class _Server:
@@ -111,7 +111,7 @@ class _Server:
         self._waiting: dict[int, asyncio.Future[Report]] = {}
         self._number = 0
 
-    async def open(self, modules: Sequence[str], root: Path) -> None:
+    async def opened(self, modules: Sequence[str], root: Path) -> Self:
         ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
         one_thread = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -128,6 +128,7 @@ class _Server:
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LIMIT)
         self._listening = asyncio.create_task(self._listen(reader))
+        return self
 
     async def run(self, job: Job) -> Report:
         if self._listening.done():

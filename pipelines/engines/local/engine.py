@@ -1,0 +1,89 @@
+"""The local engine: a compiled pipeline and what it is run with, in; what became of it, out."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.engines.local.cache import Cache
+from pipelines.engines.local.executor import Executor
+from pipelines.engines.local.graph import Graph
+from pipelines.engines.local.lock import held
+from pipelines.engines.local.phases import phase_of, preloaded
+from pipelines.engines.local.steps import Record, Setting, Tools
+from pipelines.engines.local.store import Store
+from pipelines.engines.local.until import until
+from pipelines.engines.local.values import Failure
+from pipelines.engines.local.workers import Workers
+from pipelines.runs import Progress, Silence
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a graph is to be run.
+
+    Attributes:
+        run: the run's id; its logs go to `home/runs/<run>/log`.
+        root: the folder that holds the steps' modules.
+        environment: variables that every step is given.
+        libraries: for each phase what its fork server loads beside what the steps import themselves.
+        workers: how many steps at a time; None for as many as there are cores.
+    """
+
+    run: str
+    home: Path
+    root: Path
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    until: str | None = None
+    workers: int | None = None
+    progress: Progress = field(default_factory=Silence)
+    wait: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a run.
+
+    Attributes:
+        failure: the first thing that went wrong, if anything did.
+        preload_seconds: how long each fork server that was needed took to load its libraries.
+    """
+
+    record: Record
+    failure: Failure | None
+    seconds: float
+    preload_seconds: Mapping[str, float]
+
+
+def execute(graph: Graph, request: Request) -> Ended:
+    """Runs a graph to its end; a step that fails stops only those that need it.
+
+    Raises:
+        Busy: another run holds the home.
+        ProjectError: a parameter or the name of the last step is wrong.
+    """
+    graph = until(graph, request.until) if request.until else graph
+    began = time.monotonic()
+    with held(request.home, request.run, wait=request.wait):
+        (request.home / "runs" / request.run / "log").mkdir(parents=True, exist_ok=True)
+        try:
+            record, failure, preload_seconds = asyncio.run(_executed(graph, request))
+        finally:
+            request.progress.close()
+    return Ended(record, failure, time.monotonic() - began, preload_seconds)
+
+
+async def _executed(graph: Graph, request: Request) -> tuple[Record, Failure | None, Mapping[str, float]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    setting = Setting(request.run, request.home, request.environment, request.workers or cores, request.progress, phase_of)
+    store = Store(request.home)
+    store.sweep()
+    async with Workers(preloaded(graph, request.libraries), request.root, setting.folder / "log") as workers:
+        executor = Executor(graph, setting, Tools(Cache(request.home, request.root), store, workers))
+        outcome = await executor.run(request.parameters)
+        failures = executor.record.failures
+        return executor.record, failures[0] if failures else outcome.failure, workers.preload_seconds

@@ -1,0 +1,217 @@
+"""One step of a run: taken from the cache, or run in a child process, tried again where the pipeline says so, and published."""
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from journey.errors import GateFailed, JourneyError, ProjectError
+from pipelines.engines.local.cache import Cache, Entry
+from pipelines.engines.local.graph import Component, Program, Task
+from pipelines.engines.local.messages import executor_input, left_behind, moved, said
+from pipelines.engines.local.store import Store
+from pipelines.engines.local.values import Failure, Outcome, Values
+from pipelines.engines.local.workers import Job, ServerLost, Workers
+from pipelines.runs import Progress, Step, StepState
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run works with.
+
+    Attributes:
+        environment: variables that every step is given.
+        slots: how many steps run at a time.
+        phase_of: the phase of a step's source; each phase has its own fork server.
+    """
+
+    run: str
+    home: Path
+    environment: Mapping[str, str]
+    slots: int
+    progress: Progress
+    phase_of: Callable[[str], str]
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its logs and what failed steps left."""
+        return self.home / "runs" / self.run
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What runs steps and keeps what they made."""
+
+    cache: Cache
+    store: Store
+    workers: Workers
+
+
+@dataclass(frozen=True)
+class Call:
+    """A step that is about to run: its name in the run, the function, what it is given, and the steps that it waited on."""
+
+    name: str
+    task: Task
+    component: Component
+    program: Program
+    inputs: Values
+    after: frozenset[str]
+
+
+@dataclass
+class Record:
+    """What is known of a run so far."""
+
+    steps: dict[str, Step] = field(default_factory=dict)
+    outputs: dict[str, Values] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One try at a step."""
+
+    values: Values
+    failure: Failure | None
+    entry: Entry | None = None
+
+
+class Steps:
+    """Runs the steps of one run and records them."""
+
+    def __init__(self, setting: Setting, tools: Tools) -> None:
+        self.record = Record()
+        self._setting = setting
+        self._tools = tools
+        self._slots = asyncio.Semaphore(setting.slots)
+        self._began = time.monotonic()
+        self._attempts = 0
+
+    async def run(self, call: Call) -> Outcome:
+        """Runs a step, or takes it from the cache."""
+        key = self._tools.cache.key(call.component, call.program, call.inputs)
+        known = self._tools.cache.get(key)
+        if known and call.task.cached:
+            return self._ended(call, known.values, self._step(call, "done", cached=True, log=self._setting.home / known.log))
+        async with self._slots:
+            self._setting.progress.began(call.name)
+            started = time.monotonic()
+            attempt = await self._tried(call)
+        timing = (started - self._began, time.monotonic() - started)
+        if attempt.entry is None:
+            assert attempt.failure is not None
+            return self.failed(call.name, attempt.failure, call.after, attempt.values, timing)
+        self._tools.cache.put(key, attempt.entry)
+        unchanged = known is not None and known.content() == attempt.entry.content()
+        return self._ended(call, attempt.values, self._step(call, "done", cached=unchanged, log=self._log(call), timing=timing))
+
+    def failed(
+        self,
+        name: str,
+        failure: Failure,
+        after: frozenset[str],
+        values: Values = Values(),                      # noqa: B008 -- it is frozen and empty
+        timing: tuple[float, float] = (0.0, 0.0),
+    ) -> Outcome:
+        """Records a step that failed, and what it left behind."""
+        state: StepState = "refused" if failure.exit_code == GateFailed.exit_code else "failed"
+        self.record.failures.append(failure)
+        self.record.outputs[name] = values
+        log = Path(failure.log) if failure.log else None
+        self._told(Step(name, state, timing[1], cached=False, log=log, after=tuple(sorted(after)), started=timing[0]))
+        return Outcome("failed", values, failure, frozenset({name}))
+
+    def skipped(self, name: str, after: frozenset[str]) -> None:
+        """Records a step that did not run."""
+        self._told(Step(name, "skipped", 0.0, cached=False, log=None, after=tuple(sorted(after)), started=time.monotonic() - self._began))
+
+    def _ended(self, call: Call, values: Values, step: Step) -> Outcome:
+        self.record.outputs[call.name] = values
+        self._told(step)
+        return Outcome("done", values, None, frozenset({call.name}))
+
+    def _told(self, step: Step) -> None:
+        self.record.steps[step.name] = step
+        self._setting.progress.ended(step)
+
+    def _step(self, call: Call, state: StepState, *, cached: bool, log: Path, timing: tuple[float, float] | None = None) -> Step:
+        started, seconds = timing or (time.monotonic() - self._began, 0.0)
+        return Step(call.name, state, seconds, cached, log if log.exists() else None, tuple(sorted(call.after)), started)
+
+    def _log(self, call: Call) -> Path:
+        return self._setting.folder / "log" / f"{call.name}.log"
+
+    async def _tried(self, call: Call) -> _Attempt:
+        """As many attempts as the pipeline allows; a gate that says no is not asked again."""
+        pause = call.task.backoff_seconds
+        for left in range(call.task.retries, -1, -1):
+            try:
+                attempt = await self._attempt(call)
+            except JourneyError as error:
+                kind = f"{type(error).__module__}.{type(error).__qualname__}"
+                return _Attempt(Values(), Failure(call.name, kind, str(error), error.exit_code, str(self._log(call))))
+            if attempt.failure is None or attempt.failure.exit_code == GateFailed.exit_code or not left:
+                break
+            await asyncio.sleep(pause)
+            pause *= call.task.backoff_factor
+        return attempt
+
+    async def _attempt(self, call: Call) -> _Attempt:
+        self._attempts += 1
+        workspace = self._tools.store.workspace(f"{self._setting.run}-{os.getpid()}-{self._attempts}")
+        error = workspace.with_suffix(".error")
+        log = self._log(call)
+        log.touch()
+        job = Job(
+            phase=self._setting.phase_of(call.program.source),
+            program=call.program,
+            input=executor_input(call.component, call.inputs, workspace),
+            environment={**_variables(call), **self._setting.environment, **call.program.environment},
+            log=log,
+            error=error,
+        )
+        try:
+            report = await self._tools.workers.run(job)
+        except ServerLost as lost:
+            return _Attempt(Values(), Failure(call.name, "", str(lost), 1, str(log)))
+        if report.status == 0:
+            return self._published(call, workspace, report.seconds)
+        failure = Failure(call.name, "", report.reason(), 1, str(log))
+        if error.is_file():
+            told = json.loads(error.read_bytes())
+            failure = Failure(call.name, told["kind"], told["message"], told["exit_code"], str(log))
+        return _Attempt(self._kept(call, workspace), failure)
+
+    def _published(self, call: Call, workspace: Path, seconds: float) -> _Attempt:
+        values = said(call.component, workspace)
+        folder = self._tools.store.publish(call.task.name, workspace)
+        values = moved(values, workspace, folder.path)
+        log = str(self._log(call).relative_to(self._setting.home))
+        return _Attempt(values, None, Entry(values, folder, self._setting.run, log, seconds))
+
+    def _kept(self, call: Call, workspace: Path) -> Values:
+        """What a failed step wrote, moved beside the run's logs for whoever looks into it."""
+        target = self._setting.folder / "failed" / call.name
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        values = left_behind(call.component, workspace)
+        workspace.rename(target)
+        return moved(values, workspace, target)
+
+
+def _variables(call: Call) -> dict[str, str]:
+    """What Secrets and ConfigMaps give on a cluster, from this machine's environment.
+
+    Raises:
+        ProjectError: a variable that is needed is not set.
+    """
+    for variable in call.program.variables:
+        if variable.name not in os.environ and not variable.optional:
+            where = f"which {variable.held_by} gives on a cluster"
+            raise ProjectError(f"expected the environment variable {variable.name}, {where}: it is not set. Export it.")
+    return {variable.name: os.environ[variable.name] for variable in call.program.variables if variable.name in os.environ}
