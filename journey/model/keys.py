@@ -68,6 +68,11 @@ class SigningKey:
             )
         return cls(key_id(private.public_key()), private)
 
+    @property
+    def trusted(self) -> "Trusted":
+        """Trust in this key alone."""
+        return Trusted({self.id: self._private.public_key()})
+
     def sign(self, message: bytes) -> bytes:
         """The message's signature, 64 bytes, the same each time."""
         return self._private.sign(message)

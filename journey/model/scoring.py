@@ -214,7 +214,7 @@ def _kinds(inputs: Sequence[Input]) -> tuple[bool, bool]:
 
 
 def _skops_model(content: bytes, signature: BundleSignature) -> Predict:
-    from journey.model.estimators import loads
+    from journey.model.canonical import loads
 
     pipeline = loads(content)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from journey.artifacts import LABEL, SPLIT, TIME, FrameSchema
+from journey.artifacts import LABEL, SPLIT, TIME, FrameSchema, Input
 from journey.errors import RequestError
 from journey.model.inputs import worded
 from journey.model.scoring import Arrays, Row, Scorer, Values
@@ -47,20 +47,33 @@ def frame_arrays(table: pa.Table, schema: FrameSchema) -> FrameArrays:
     Raises:
         RequestError: a category of the frame holds the reserved word for missing.
     """
-    numbers = [_numbers(table[item.name]) for item in schema.inputs if item.type != "category"]
-    categories = [_words(item.name, table[item.name]) for item in schema.inputs if item.type == "category"]
+    inputs = input_arrays(table, schema.inputs)
     label_type = np.float64 if schema.task == "regression" else np.int64
     return FrameArrays(
-        numbers=np.column_stack(numbers) if numbers else np.empty((len(table), 0)),
-        categories=np.column_stack(categories) if categories else np.empty((len(table), 0), dtype=object),
+        numbers=inputs.numbers,
+        categories=inputs.categories,
         labels=table[LABEL].to_numpy().astype(label_type),
         split=np.asarray(table[SPLIT].to_numpy(), dtype=object),
         times=_times(table[TIME]),
     )
 
 
+def input_arrays(table: pa.Table, inputs: Sequence[Input]) -> Arrays:
+    """The columns of a table that are model inputs, as arrays.
+
+    Raises:
+        RequestError: a category holds the reserved word for missing.
+    """
+    numbers = [_numbers(table[item.name]) for item in inputs if item.type != "category"]
+    categories = [_words(item.name, table[item.name]) for item in inputs if item.type == "category"]
+    return Arrays(
+        numbers=np.column_stack(numbers) if numbers else np.empty((len(table), 0)),
+        categories=np.column_stack(categories) if categories else np.empty((len(table), 0), dtype=object),
+    )
+
+
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy(), dtype=np.float64)
+    return np.asarray(pc.fill_null(column.cast(pa.float64(), safe=False), float("nan")).to_numpy(), dtype=np.float64)
 
 
 def _words(name: str, column: pa.ChunkedArray) -> NDArray[np.object_]:
