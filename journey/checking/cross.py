@@ -21,6 +21,8 @@ _OTHER_GATES = ("over_dummy", "over_champion", "bytes")
 def cross_findings(project: Project, code: Code) -> Iterator[Finding]:
     """What doesn't fit together, each with its path of keys."""
     yield from _table_findings(project)
+    yield from _task_findings(project)
+    yield from _candidate_findings(project, code)
     if project.spine.table not in project.tables:
         yield ("spine",), f"expected one of the tables, found '{project.spine.table}'.{nearest(project.spine.table, project.tables)}"
         return
@@ -118,7 +120,7 @@ def _ignore(_column: str, _kind: str) -> None:
     return None
 
 
-def _task_findings(project: Project, _: Code) -> Iterator[Finding]:
+def _task_findings(project: Project) -> Iterator[Finding]:
     predict = project.predict
     fitting = [name for name, tasks in METRICS.items() if predict.task in tasks]
     gates = (*fitting, *_OTHER_GATES)
@@ -207,5 +209,5 @@ def _kind(task: Task) -> str:
 
 
 _CHECKS: tuple[Callable[[Project, Code], Iterator[Finding]], ...] = (
-    _spine_findings, _label_findings, _task_findings, _split_findings, _feature_findings, _candidate_findings,
+    _spine_findings, _label_findings, _split_findings, _feature_findings,
 )  # fmt: skip

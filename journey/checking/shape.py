@@ -35,13 +35,23 @@ def checked_shape(file: YamlFile) -> tuple[Project | None, tuple[Problem, ...]]:
         try:
             return Project.model_validate(tree), tuple(problems)
         except ValidationError as error:
-            found = [(path, message, mends) for detail in error.errors(include_url=False) for path, message, mends in _told(detail, tree)]
-        problems += [file.problem(path, message) for path, message, _ in found]
+            found = [told for detail in error.errors(include_url=False) for told in _told(detail, tree)]
+        problems += [file.problem(path, message) for path, message in _merged([(path, message) for path, message, _ in found])]
         for path, _, mends in found:
             if not mends:
                 return None, tuple(problems)
             tree = _without(tree, path)
     return None, tuple(problems)
+
+
+def _merged(found: list[tuple[KeyPath, str]]) -> list[tuple[KeyPath, str]]:
+    """The findings with those of one value made one: pydantic tells of each type that a value might have had."""
+    alternatives: dict[tuple[KeyPath, str], list[str]] = {}
+    for path, message in found:
+        expected, comma, rest = message.rpartition(", found ")
+        alternatives.setdefault((path, comma + rest), []).append(expected)
+    return [(path, " or ".join([several[0], *(one.removeprefix("expected ") for one in several[1:])]) + rest)
+            for (path, rest), several in alternatives.items()]  # fmt: skip
 
 
 def _told(detail: ErrorDetails, tree: Tree) -> Iterator[tuple[KeyPath, str, bool]]:
@@ -126,6 +136,8 @@ def _real_path(location: Sequence[int | str], tree: Tree) -> KeyPath:
     """Pydantic's location without what it adds: the tags of unions and the names of validators."""
     path: KeyPath = ()
     for position, step in enumerate(location):
+        if position == 2 and location[0] == "sources":              # which of the models of a source
+            continue
         here = _item(tree, path)
         last = position == len(location) - 1
         is_key = isinstance(here, dict) and isinstance(step, str) and (step in here or (last and "[" not in step))
