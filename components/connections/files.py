@@ -76,9 +76,10 @@ class FileTable:
     def _header(self, file: Path) -> list[str]:
         opened = gzip.open if file.suffix.lower() == ".gz" else open
         try:
-            with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
+            with opened(file, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
                 names = next(csv.reader(lines, delimiter=self.source.delimiter), [])
-        except (UnicodeDecodeError, csv.Error, OSError) as error:
+            "".join(names).encode()
+        except (UnicodeEncodeError, csv.Error, OSError) as error:
             raise DataError(f"{self.where}: {file}, line 1: expected a header line in UTF-8, found something else: {error}") from error
         if not any(name.strip() for name in names):
             raise DataError(

@@ -59,8 +59,8 @@ def _refuse_conflicting_keys(name: str, distinct: ibis.Table, contract: Table) -
     if contract.key is None:
         return
     keyed = distinct.filter(distinct[contract.key].notnull())
-    shared = keyed.group_by(contract.key).having(lambda rows: rows.count() > 1).aggregate(first=lambda rows: rows[ROW].min())
-    found = shared.aggregate(count=shared.count(), example=shared[contract.key].cast("string").min()).to_pyarrow().to_pylist()[0]
+    shared = keyed.group_by(key=keyed[contract.key]).having(lambda rows: rows.count() > 1).aggregate()
+    found = shared.aggregate(count=shared.count(), example=shared.key.cast("string").min()).to_pyarrow().to_pylist()[0]
     if found["count"]:
         example = "(not shown: pii)" if contract.columns[contract.key].pii else found["example"]
         raise ConflictingKeys(name, contract.key, found["count"], example)

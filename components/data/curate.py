@@ -89,7 +89,7 @@ def curate(plan: CuratePlan, contracts: Mapping[str, Table], material: Material)
     spine = _timed(plan, material.tables[plan.spine.table])
     window = _window(plan, spine, material.onset)
     label = labelled(plan, contract, Tables(material.tables, material.labels), window.watermark)
-    rows = spine.inner_join(label, ROW)
+    rows = spine.select(ROW, TIME).inner_join(label, ROW)
     reason = _reason(plan, material.tables[plan.spine.table], rows, window)
     rows = computed(rows.select(ROW, TIME, VALUE, **{_REASON: reason}))
     if plan.split.by == "time":

@@ -81,7 +81,8 @@ def _computed(
         read = computed(keyed.select(label_key=keyed[key], **{VALUE: keyed[label.name]}))
     _refuse_repeated(label, key, read)
     try:
-        joined = spine.select(ROW, key).left_join(read, [spine[key] == read.label_key])
+        keys = spine.select(ROW, spine_key=spine[key])
+        joined = keys.left_join(read, keys.spine_key == read.label_key)
     except (IbisError, TypeError) as error:
         found = f"{rows[key].type()}, where the spine has {spine[key].type()}"
         raise ProjectError(f"{label.compute.place}: expected {key} as in the spine, found it as {found}; leave its type alone") from error
@@ -89,7 +90,7 @@ def _computed(
 
 
 def _refuse_repeated(label: Label, key: str, read: ibis.Table) -> None:
-    repeated = read.group_by("label_key").having(lambda rows: rows.count() > 1).aggregate(rows=lambda rows: rows.count())
+    repeated = read.group_by("label_key").having(lambda rows: rows.count() > 1).aggregate()
     count = int(repeated.count().to_pyarrow().as_py())
     if count:
         raise ProjectError(f"{label.compute.place}: expected one row per {key}, found {count:,} keys with several; aggregate them")

@@ -191,8 +191,8 @@ def _refuse_conflicting_keys(name: str, good: ibis.Table, contract: Table) -> No
         return
     key = contract.key
     different = good.filter(good[key].notnull()).select(*contract.columns).distinct()
-    shared = different.group_by(key).having(lambda rows: rows.count() > 1).aggregate(rows=lambda rows: rows.count())
-    found = shared.aggregate(count=shared.count(), example=shared[key].cast("string").min()).to_pyarrow().to_pylist()[0]
+    shared = different.group_by(key=different[key]).having(lambda rows: rows.count() > 1).aggregate()
+    found = shared.aggregate(count=shared.count(), example=shared.key.cast("string").min()).to_pyarrow().to_pylist()[0]
     if found["count"]:
         raise ConflictingKeys(name, key, found["count"], MASK if contract.columns[key].pii else found["example"])
 
