@@ -113,6 +113,8 @@ class Registry:
             roles: role > the newest promotion to it.
             versions: all versions of the model, from the ledger.
         """
+        if not (self.folder / "mlflow.db").exists():       # nothing was ever registered here
+            return
         numbers = {version.tags.get(BUNDLE_TAG): version for version in self._versions(model)}
         aliases = dict(self._client.get_registered_model(model).aliases) if numbers else {}
         champion = roles.get("champion")

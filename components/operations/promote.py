@@ -1,0 +1,123 @@
+"""Promote, roll back, retire: who answers, decided in the ledger by compare-and-swap; MLflow's aliases follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from journey.errors import DataError
+from journey.records.entries import Promotion, PromotionRequest, Retirement, Version
+from journey.records.ledger import Ledger
+from journey.records.registry import Registry
+
+
+@dataclass(frozen=True)
+class Successor:
+    """Who shall be champion next, by whose wish, and why.
+
+    Attributes:
+        replaces: the promotion that the asker saw as the newest; None if there was none.
+        evidence: what the decision rests on, kept in the audit log.
+    """
+
+    model: str
+    version: int
+    replaces: Promotion | None
+    actor: str
+    reason: str
+    at: datetime
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def request(self) -> PromotionRequest:
+        """As the ledger takes it."""
+        replaces = self.replaces.seq if self.replaces else 0
+        return PromotionRequest(self.model, self.version, replaces, self.actor, self.reason, self.at, evidence=self.evidence)
+
+
+@dataclass(frozen=True)
+class Promoter:
+    """Changes who answers.
+
+    Attributes:
+        ledger: decides.
+        home: $JOURNEY_HOME, whose MLflow registry follows.
+    """
+
+    ledger: Ledger
+    home: Path
+
+    def promote(self, request: PromotionRequest) -> Promotion:
+        """Gives a version a role; a champion that is replaced is retired, so that nobody promotes it again by mistake.
+
+        Raises:
+            Conflict: another promotion came between; nothing was changed.
+            DataError: there is no such version, or it is retired.
+        """
+        replaced = self.ledger.current(request.model, request.role)
+        promotion = self.ledger.promote(request)
+        if request.role == "champion" and replaced is not None and replaced.version != promotion.version:
+            reason = f"replaced by version {promotion.version}: {request.reason}"
+            self.ledger.retire(Retirement(request.model, replaced.version, request.actor, reason, request.at))
+        self.follow(request.model)
+        return promotion
+
+    def rollback(self, model: str, actor: str, reason: str, at: datetime) -> Promotion:
+        """Gives the champion's role back to the version that had it before, retired or not.
+
+        Raises:
+            Conflict: another promotion came between; nothing was changed.
+            DataError: no other version was champion before.
+        """
+        champion = self.ledger.current(model)
+        before = champion_before(self.ledger.promotions(model))
+        if champion is None or before is None:
+            raise DataError(f"model '{model}': expected a version that was champion before, found none to roll back to. See `journey status`.")
+        evidence = {"rolled_back": champion.version}
+        request = PromotionRequest(model, before.version, champion.seq, actor, reason, at, evidence=evidence, reinstate=True)
+        return self.promote(request)
+
+    def retire(self, wanted: Retirement) -> Version:
+        """Takes a version out of use.
+
+        Raises:
+            Conflict: the version is the champion.
+            DataError: there is no such version.
+        """
+        version = self.ledger.retire(wanted)
+        self.follow(wanted.model)
+        return version
+
+    def follow(self, model: str) -> None:
+        """Makes MLflow say what the ledger says; mends what a kill left between the two."""
+        roles = {role: self.ledger.current(model, role) for role in ("champion", "challenger")}
+        Registry.at(self.home).follow(model, roles, self.ledger.versions(model))
+
+
+def promote(ledger: Ledger, home: Path, successor: Successor) -> Promotion:
+    """Makes a version champion.
+
+    Raises:
+        Conflict: another promotion came between; nothing was changed.
+        DataError: there is no such version, or it is retired.
+    """
+    return Promoter(ledger, home).promote(successor.request)
+
+
+def champion_before(promotions: tuple[Promotion, ...]) -> Promotion | None:
+    """The promotion whose version was champion before the one that is now.
+
+    Rolling back twice goes back two versions: what was rolled back from is left out.
+
+    Args:
+        promotions: of one model to all roles, oldest first.
+    """
+    held: list[Promotion] = []
+    for promotion in promotions:
+        if promotion.role != "champion":
+            continue
+        known = [earlier.version for earlier in held]
+        if promotion.version in known:
+            held = held[: known.index(promotion.version)]
+        held.append(promotion)
+    return held[-2] if len(held) > 1 else None
