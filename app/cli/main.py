@@ -1,6 +1,5 @@
 """The `journey` command: one module a subcommand, imported only when it is asked for."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -8,17 +7,12 @@ from importlib.util import find_spec
 
 import typer
 
+from journey import telemetry
 from journey.errors import JourneyError
 
 COMMANDS = ("init", "check", "run", "logs", "compile", "serve", "predict", "infer", "up", "status", "promote", "rollback", "retire",
             "audit", "gc", "demo")
 _DEBUG = "--debug"
-_QUIET = {                    # no library that we use may call home
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "FEAST_USAGE": "False",
-    "DO_NOT_TRACK": "true",
-}
 
 
 def application(asked: Sequence[str]) -> typer.Typer:
@@ -47,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = [word for word in given if word != _DEBUG]
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    telemetry.switch_off()
     try:
         application(asked)(asked, prog_name="journey")
     except JourneyError as error:

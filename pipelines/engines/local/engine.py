@@ -10,7 +10,6 @@ from pathlib import Path
 from pipelines.engines.local.cache import Cache
 from pipelines.engines.local.executor import Executor
 from pipelines.engines.local.graph import Graph
-from pipelines.engines.local.lock import held
 from pipelines.engines.local.phases import phase_of, preloaded
 from pipelines.engines.local.steps import Record, Setting, Tools
 from pipelines.engines.local.store import Store
@@ -41,7 +40,6 @@ class Request:
     until: str | None = None
     workers: int | None = None
     progress: Progress = field(default_factory=Silence)
-    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,18 @@ class Ended:
 
 
 def execute(graph: Graph, request: Request) -> Ended:
-    """Runs a graph to its end; a step that fails stops only those that need it.
+    """Runs a graph to its end; a step that fails stops only those that need it. Call it while holding the home's lock.
 
     Raises:
-        Busy: another run holds the home.
         ProjectError: a parameter or the name of the last step is wrong.
     """
     graph = until(graph, request.until) if request.until else graph
     began = time.monotonic()
-    with held(request.home, request.run, wait=request.wait):
-        (request.home / "runs" / request.run / "log").mkdir(parents=True, exist_ok=True)
-        try:
-            record, failure, preload_seconds = asyncio.run(_executed(graph, request))
-        finally:
-            request.progress.close()
+    (request.home / "runs" / request.run / "log").mkdir(parents=True, exist_ok=True)
+    try:
+        record, failure, preload_seconds = asyncio.run(_executed(graph, request))
+    finally:
+        request.progress.close()
     return Ended(record, failure, time.monotonic() - began, preload_seconds)
 
 

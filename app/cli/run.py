@@ -1,0 +1,62 @@
+"""`journey run`: the training pipeline, from raw data to a registered version."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import HomeOption, JsonOption, ProjectOption
+
+if TYPE_CHECKING:
+    from pipelines.runs import Progress, Run
+
+
+def run(
+    project: ProjectOption = Path(),
+    home: HomeOption = None,
+    target: Annotated[str, typer.Option(help="Where to run: a target of project.yaml.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="How many steps at a time.", show_default="one for each core")] = None,
+    until: Annotated[str | None, typer.Option(help="The last step to run, such as curate-data.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another run of this project is going on.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train, validate, package and register a model; what did not change is not done again.
+
+    Example: journey run -p examples/payments
+    """
+    from app.report.run import write_report
+    from pipelines.submit import RunOptions, keep, submit
+
+    options = RunOptions(until=until, workers=workers, progress=_progress(), home=home, wait=wait)
+    done = submit(project, target=target, options=options)
+    page = write_report(done, done.project, done.home / "runs" / done.id / "report.html")
+    done = replace(done, report=page)
+    keep(done)
+    if as_json:
+        typer.echo(json.dumps(done.json()))
+    else:
+        _tell(done)
+    if done.exit_code:
+        if done.error:
+            typer.echo(f"journey: {done.error}", err=True)
+        raise typer.Exit(done.exit_code)
+
+
+def _progress() -> "Progress":
+    from pipelines.engines.local.progress import Lines, Screen
+
+    return Screen() if sys.stderr.isatty() else Lines()
+
+
+def _tell(done: "Run") -> None:
+    """What people want to know at the end of a run."""
+    if done.version is not None:
+        typer.echo(f"{done.model} version {done.version}, bundle {str(done.bundle_digest)[:12]}")
+    for part, metrics in done.metrics.items():
+        typer.echo(f"{part:<11}" + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+    typer.echo(f"report     {done.report}")
+    if done.version is not None:
+        typer.echo(f"next       journey serve -p {done.project}")

@@ -1,0 +1,13 @@
+"""What the fork servers load ahead of the steps, which import late: each library once a phase instead of once a step."""
+
+from journey.project import Project
+
+_DATA = ("duckdb", "ibis.backends.duckdb", "pyarrow.parquet")
+_MODELS = ("numpy", "pyarrow.parquet", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "skops.io", "optuna")
+_RELEASE = ("duckdb", "ibis.backends.duckdb", "pyarrow.parquet", "sklearn.ensemble", "skops.io", "skl2onnx", "onnxruntime", "mlflow.pyfunc")
+
+
+def libraries_of(project: Project) -> dict[str, tuple[str, ...]]:
+    """For each phase the libraries that its steps use in this project; Feast only where there are entities."""
+    features = (*_DATA, "feast") if project.entities else _DATA
+    return {"data": _DATA, "features": features, "models": _MODELS, "release": _RELEASE}

@@ -1,0 +1,173 @@
+"""The Python way in: `submit(project)` does what `journey run` does."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from journey import telemetry
+from journey.artifacts import Board, Champion, Choice
+from journey.errors import DataError, ProjectError
+from journey.model.keys import SigningKey
+from journey.project import Project, load_project
+from journey.records.entries import RunRecord
+from journey.records.ledger import Ledger
+from pipelines.compile import ROOT, compiled_training
+from pipelines.engines.local.engine import Ended, Request, execute
+from pipelines.engines.local.graph import read
+from pipelines.engines.local.lock import held
+from pipelines.engines.local.values import Values
+from pipelines.preload import libraries_of
+from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step
+from pipelines.sections import sections_of
+
+__all__ = ["Progress", "Run", "RunOptions", "Step", "submit"]
+
+PIPELINES = ("training",)
+_REFUSED = 3
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a run was asked for, with everything looked up."""
+
+    run: str
+    directory: Path
+    home: Path
+    project: Project
+    options: RunOptions
+
+
+def submit(project: Path, pipeline: str = "training", target: str = "local", *, options: RunOptions | None = None) -> Run:
+    """Runs a pipeline of the project in a folder, to its end.
+
+    A step that fails does not raise: the run says so, with its exit code.
+
+    Args:
+        project: the project's folder.
+        pipeline: which pipeline; `training` is the one there is.
+        target: where, as project.yaml names it.
+        options: parameters, the last step, workers, progress, home.
+
+    Raises:
+        ProjectError: the project, the pipeline, the target or an option is wrong.
+        Busy: another run holds the home.
+    """
+    options = options or RunOptions()
+    telemetry.switch_off()
+    directory = project.resolve()
+    found = load_project(directory)
+    _refuse_unknown(found, pipeline, target)
+    home = home_of(directory, options.home)
+    asked = _Asked(options.run or _new_id(), directory, home, found, options)
+    with held(home, asked.run, wait=options.wait):
+        ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
+        try:
+            ledger.start_run(RunRecord(asked.run, found.name, pipeline, target, datetime.now(UTC), engine_run=asked.run))
+            run = _result(asked, _executed(asked, ledger))
+            ledger.end_run(run.id, run.state, datetime.now(UTC), run.bundle_digest)
+        finally:
+            ledger.close()
+        keep(run)
+    return run
+
+
+def home_of(directory: Path, home: Path | None) -> Path:
+    """Where a project keeps everything: the home asked for, else $JOURNEY_HOME, else `.journey` in its folder; absolute."""
+    named = os.environ.get("JOURNEY_HOME")
+    return (home or (Path(named) if named else directory / ".journey")).resolve()
+
+
+def keep(run: Run) -> None:
+    """Writes a run's result.json, whole or not at all."""
+    path = run.home / "runs" / run.id / "result.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(run.json(), indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def champion_of(ledger: Ledger, model: str) -> str:
+    """The model in the champion's place, as the pipeline's argument `champion`: a Champion as JSON, "" where there is none."""
+    promotion = ledger.current(model)
+    if promotion is None:
+        return ""
+    version = ledger.version(model, promotion.version)
+    champion = Champion(model=model, version=version.version, bundle=version.bundle, uri=version.uri, trained_on=version.trained_on)
+    return champion.model_dump_json()
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _refuse_unknown(project: Project, pipeline: str, target: str) -> None:
+    if pipeline not in PIPELINES:
+        raise ProjectError(f"pipeline: expected one of {', '.join(PIPELINES)}, found '{pipeline}'")
+    known = sorted({"local", *project.targets})
+    if target not in known:
+        raise ProjectError(f"target: expected one of {', '.join(known)}, found '{target}'. Declare it under targets in project.yaml.")
+
+
+def _executed(asked: _Asked, ledger: Ledger) -> Ended:
+    sections = sections_of(asked.project, asked.directory, SigningKey.load_or_create(asked.home / "keys").id)
+    compiled = compiled_training(sections, asked.home / "cache" / "pipelines")
+    request = Request(
+        run=asked.run,
+        home=asked.home,
+        root=ROOT,
+        parameters={"champion": champion_of(ledger, asked.project.name), **asked.options.parameters},
+        environment={"JOURNEY_PROJECT": str(asked.directory), "JOURNEY_HOME": str(asked.home), "JOURNEY_RUN": asked.run},
+        libraries=libraries_of(asked.project),
+        until=asked.options.until,
+        workers=asked.options.workers,
+        progress=asked.options.progress or Silence(),
+    )
+    return execute(read(compiled.spec, compiled.platform), request)
+
+
+def _result(asked: _Asked, ended: Ended) -> Run:
+    outputs = {step: _plain(values) for step, values in ended.record.outputs.items()}
+    registered = outputs.get("register-model", {})
+    version, digest = registered.get("version"), registered.get("digest")
+    state: RunState = "done"
+    if ended.failure:
+        state = "refused" if ended.failure.exit_code == _REFUSED else "failed"
+    return Run(
+        id=asked.run,
+        project=asked.directory,
+        home=asked.home,
+        state=state,
+        model=asked.project.name,
+        version=version if isinstance(version, int) else None,
+        bundle_digest=digest if isinstance(digest, str) else None,
+        metrics=_metrics(outputs),
+        steps=tuple(sorted(ended.record.steps.values(), key=lambda step: step.started)),
+        outputs=outputs,
+        report=None,
+        error=ended.failure.text() if ended.failure else None,
+        exit_code=ended.failure.exit_code if ended.failure else 0,
+        seconds=ended.seconds,
+    )
+
+
+def _plain(values: Values) -> dict[str, object]:
+    plain: dict[str, object] = dict(values.parameters)
+    for name, value in values.artifacts.items():
+        plain[name] = [item.uri for item in value] if isinstance(value, tuple) else value.uri
+    return plain
+
+
+def _metrics(outputs: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, float]]:
+    """The chosen model's metrics, read from what the steps wrote; empty before there is a choice."""
+    try:
+        choice = Choice.read(Path(str(outputs["choose-model"]["choice"])) / "choice.json")
+        board = Board.read(Path(str(outputs["tune-models"]["tuned"])) / "board.json")
+    except (KeyError, DataError):
+        return {}
+    row = next((row for row in board.rows if row.candidate == choice.candidate), None)
+    validation = {metric.name: metric.value for metric in row.metrics} if row else {}
+    return {"test": {metric.name: metric.value for metric in choice.test_metrics}, "validation": validation}
