@@ -26,7 +26,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
+        signal.signal(ending, lambda *_: threading.Thread(target=stop.set).start())
     try:
         watch(Watch(tuple(wanted.server), wanted.trigger, rules_of(wanted.windows.split(",")), clock_of(os.environ), wanted.out), stop)
     except JourneyError as error:

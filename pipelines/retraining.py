@@ -52,6 +52,9 @@ class Trainer(Protocol):
             Conflict: another promotion came between.
         """
 
+    def conclude(self, request: Retraining, promotion: Promotion) -> None:
+        """Mends what a kill left undone after a promotion of ours."""
+
 
 @dataclass(frozen=True)
 class Retrainer:
@@ -152,9 +155,12 @@ class Retrainer:
 
     def _settle_without_training(self, request: Retraining, newest: Promotion | None) -> None:
         """The champion is another one by now: ours, if the kill came right after its promotion."""
-        ours = newest is not None and self._made_by(newest.version) == run_name(request.key)
-        found = f"version {newest.version} is champion" if newest else "there is no champion"
-        self._close(request, "promoted" if ours else "kept", found if ours else f"{found}, not version {request.version} any more")
+        if newest is not None and self._made_by(newest.version) == run_name(request.key):
+            self.trainer.conclude(request, newest)
+            self._close(request, "promoted", f"version {newest.version} in place of version {request.version}")
+            return
+        found = f"version {newest.version}" if newest else "none"
+        self._close(request, "kept", f"expected version {request.version} to be champion still, found {found}")
 
     def _made_by(self, version: int) -> str:
         return self.ledger.version(self.model, version).run

@@ -31,6 +31,7 @@ class Apprentice:
     before: Callable[[], None] = lambda: None
     looked: list[datetime | None] = field(default_factory=list)
     trained: list[str] = field(default_factory=list)
+    concluded: list[int] = field(default_factory=list)
 
     def fresh_rows(self, onset: datetime | None) -> int:
         self.looked.append(onset)
@@ -48,6 +49,9 @@ class Apprentice:
         assert trained.version is not None
         assert replaced is not None
         return self.ledger.promote(PromotionRequest("m", trained.version, replaced.seq, "trigger", "better", NOON))
+
+    def conclude(self, request: Retraining, promotion: Promotion) -> None:
+        self.concluded.append(promotion.version)
 
 
 @pytest.fixture
@@ -139,5 +143,6 @@ def test_a_kill_right_after_the_promotion_does_not_train_again(ledger: Ledger, p
     ledger.promote(PromotionRequest("m", version, 1, "x", "y", NOON))
     assert worked(one).state == ("promoted" if promoted else "kept")
     assert trainer.trained == []
+    assert trainer.concluded == ([version] if promoted else [])
 
 

@@ -38,6 +38,9 @@ class LineTrainer:
         seq = replaced.seq if replaced else 0
         return self.ledger.promote(PromotionRequest("payments", trained.version, seq, "trigger", "better", clock_of(os.environ).now()))
 
+    def conclude(self, request: Retraining, promotion: Promotion) -> None:
+        (self.home / "concluded").touch()
+
 
 def main() -> int:
     home, port, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])

@@ -1,0 +1,166 @@
+"""The loop on one machine: server, refresh of online features, monitor and trigger, supervised."""
+
+import fcntl
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.supervisor import Service, Supervisor
+from components.operations.promote import Promoter
+from journey.clock import clock_of
+from journey.errors import Conflict, ProjectError, Unavailable
+from journey.project import Project, load_project
+from journey.records.entries import PromotionRequest
+from journey.records.ledger import Ledger
+from pipelines.trigger import PATH as RETRAIN_PATH
+
+ACTOR = "journey up"
+READY_SECONDS = 60.0               # real time for the first process to answer: imports on a busy machine take long
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the loop runs.
+
+    Attributes:
+        project: the project's folder.
+        home: $JOURNEY_HOME.
+        host: the address that server and trigger listen on.
+        port: the server's; 0 takes a free one.
+        trigger_port: the trigger's; 0 takes a free one.
+    """
+
+    project: Path
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    trigger_port: int = 8081
+
+    @property
+    def folder(self) -> Path:
+        """Logs, status and what the monitor finds."""
+        return self.home / "up"
+
+
+def up(place: Place, told: Callable[[str], None], stop: threading.Event) -> None:
+    """Runs the loop until `stop` is set. To be called in the main thread of a process: the services end when it does.
+
+    Args:
+        place: project, home and ports.
+        told: is told what happens, for people.
+        stop: ends the loop.
+
+    Raises:
+        ProjectError: there is no version to serve.
+        Conflict: another loop runs in this home.
+        Unavailable: the server doesn't start.
+    """
+    project = load_project(place.project)
+    with _alone(place):
+        told(promote_first(place, project))
+        fixed = Place(place.project, place.home, place.host, place.port or _free_port(), place.trigger_port or _free_port())
+        server, trigger = f"http://{place.host}:{fixed.port}", f"http://{place.host}:{fixed.trigger_port}"
+        environment = os.environ | {"JOURNEY_HOME": str(place.home), "JOURNEY_PROJECT": str(place.project)}
+        facts = {"project": project.name, "server": server, "trigger": trigger, "clock": environment.get("JOURNEY_CLOCK", "")}
+        services = _services(fixed, project, server, trigger)
+        keeper = Supervisor(services, place.folder, environment, told, facts)
+        announcer = threading.Thread(target=_announce, args=(server, trigger, told, stop), daemon=True)
+        announcer.start()
+        keeper.run(stop)
+
+
+def promote_first(place: Place, project: Project) -> str:
+    """Makes the newest version champion where the model has none, and says which version answers.
+
+    Raises:
+        ProjectError: there is no version at all.
+    """
+    ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
+    try:
+        champion = ledger.current(project.name)
+        if champion is not None:
+            return f"{project.name} version {champion.version} is champion"
+        usable = [version for version in ledger.versions(project.name) if version.retired is None]
+        if not usable:
+            raise ProjectError(f"model '{project.name}': expected a version in {place.home}, found none. `journey run` makes one.")
+        now = clock_of(os.environ).now()
+        wanted = PromotionRequest(project.name, usable[-1].version, 0, ACTOR, "the first version", now)
+        promotion = Promoter(ledger, place.home).promote(wanted)
+        return f"{project.name} version {promotion.version} promoted: the first"
+    finally:
+        ledger.close()
+
+
+def _services(place: Place, project: Project, server: str, trigger: str) -> list[Service]:
+    """The server first: what feeds and watches it comes after, and ends before it."""
+    python = (sys.executable, "-P", "-m")
+    home, folder = str(place.home), str(place.project)
+    latency = str(project.monitoring.latency_ms)
+    serving = (*python, "serving", "--home", home, "--model", project.name, "--host", place.host, "--port", str(place.port))
+    feedback = ("--feedback",) if project.monitoring.feedback else ()
+    windows = ",".join(project.monitoring.windows)
+    watching = (*python, "monitoring", "--server", f"{server}/metrics", "--trigger", trigger + RETRAIN_PATH, "--windows", windows)
+    refresh = [Service("refresh", (*python, "pipelines.refresher", "-p", folder, "--home", home))] if project.entities else []
+    return [
+        *refresh,
+        Service("server", (*serving, "--latency-ms", latency, *feedback)),
+        Service("monitor", (*watching, "--out", str(place.folder))),
+        Service(
+            "trigger",
+            (*python, "pipelines.trigger", "-p", folder, "--home", home, "--host", place.host, "--port", str(place.trigger_port)),
+        ),
+    ]
+
+
+def _announce(server: str, trigger: str, told: Callable[[str], None], stop: threading.Event) -> None:
+    for name, url in (("server", f"{server}/health/status"), ("trigger", f"{trigger}/health")):
+        try:
+            wait_until_it_answers(url, stop)
+        except Unavailable as error:
+            told(str(error))
+            return
+        told(f"{name} answers at {url.rsplit('/health', 1)[0]}")
+
+
+def wait_until_it_answers(url: str, stop: threading.Event, seconds: float = READY_SECONDS) -> None:
+    """Waits until a URL answers 200, or `stop` is set.
+
+    Raises:
+        Unavailable: it didn't in time.
+    """
+    end = time.monotonic() + seconds
+    while not stop.wait(LOOK_SECONDS):
+        try:
+            if httpx.get(url, timeout=2.0).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > end:
+            raise Unavailable(f"{url}: expected an answer within {seconds:g} s, found none. The logs are under $JOURNEY_HOME/up.")
+
+
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with (place.folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            status = place.folder / "status.json"
+            raise Conflict(f"{place.home}: expected no `journey up` here, found one that runs ({status}). Stop that one first.") from error
+        yield
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

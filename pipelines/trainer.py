@@ -1,0 +1,91 @@
+"""Training for the trigger: the pipelines of this machine, and the promotion of what they make."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from components.operations.promote import Promoter
+from journey.artifacts import Curated
+from journey.clock import Clock
+from journey.errors import DataError
+from journey.records.entries import Promotion, PromotionRequest, Retirement, Retraining
+from journey.records.ledger import Ledger
+from pipelines.retraining import ACTOR, Trained
+from pipelines.runs import Run, RunOptions
+from pipelines.submit import submit
+
+CURATE = "curate-data"
+
+
+@dataclass(frozen=True)
+class LocalTrainer:
+    """Trains on this machine.
+
+    Attributes:
+        project: the project's folder.
+        home: $JOURNEY_HOME.
+        model: the model's name.
+        ledger: where runs and versions are.
+        clock: the platform clock.
+    """
+
+    project: Path
+    home: Path
+    model: str
+    ledger: Ledger
+    clock: Clock
+
+    def fresh_rows(self, onset: datetime | None) -> int:
+        """Mature training rows from after the onset, as ingest to curate find them now."""
+        run = self._submit(onset, until=CURATE)
+        if run.state != "done":
+            raise DataError(f"run {run.id}: expected ingest to curate to end, found: {run.error}")
+        return Curated.read(_curated(run) / "curated.json").counts.get("train", 0)
+
+    def train(self, run: str, onset: datetime | None) -> Trained:
+        """The whole training run; one that ended before a kill is told of and not run again."""
+        known = next((record for record in self.ledger.runs(self.model) if record.id == run), None)
+        if known is not None and known.state == "done":
+            made = [version.version for version in self.ledger.versions(self.model) if version.bundle == known.bundle]
+            return Trained(run, "done", made[0] if made else None)
+        if known is not None and known.state == "refused":
+            return Trained(run, "refused", error="a gate said no before the trigger was killed; see the run's page")
+        ended = self._submit(onset, run=run)
+        return Trained(run, ended.state, ended.version, ended.error or "")
+
+    def promote(self, request: Retraining, trained: Trained, replaced: Promotion | None) -> Promotion:
+        """Makes the trained version champion in place of `replaced`, and retires that.
+
+        Raises:
+            Conflict: another promotion came between.
+        """
+        if trained.version is None:
+            raise DataError(f"run {trained.run}: expected a registered version to promote, found none")
+        wanted = PromotionRequest(
+            model=self.model,
+            version=trained.version,
+            replaces_seq=replaced.seq if replaced else 0,
+            actor=ACTOR,
+            reason=f"{request.trigger}: all gates passed against version {request.version}",
+            at=self.clock.now(),
+            evidence={"retraining": request.key, "run": trained.run, "onset": request.onset.isoformat() if request.onset else None},
+        )
+        return Promoter(self.ledger, self.home).promote(wanted)
+
+    def conclude(self, request: Retraining, promotion: Promotion) -> None:
+        """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows."""
+        promoter = Promoter(self.ledger, self.home)
+        if request.version is not None and request.version != promotion.version:
+            reason = f"replaced by version {promotion.version}: {promotion.reason}"
+            promoter.retire(Retirement(self.model, request.version, ACTOR, reason, self.clock.now()))
+
+    def _submit(self, onset: datetime | None, until: str | None = None, run: str | None = None) -> Run:
+        parameters = {"onset": onset.isoformat()} if onset else {}
+        return submit(self.project, options=RunOptions(parameters=parameters, until=until, home=self.home, run=run, wait=True))
+
+
+def _curated(run: Run) -> Path:
+    found = run.outputs[CURATE]["curated"]
+    if not isinstance(found, Path | str):
+        raise DataError(f"run {run.id}: expected one artifact 'curated', found {found!r}")
+    return Path(found)
