@@ -36,7 +36,8 @@ def validate(tables: Mapping[str, ibis.Table], snapshot: Snapshot, contracts: Ma
         problems = [problem for name, contract in contracts.items() for problem in _staleness(name, tables[name], contract, now)]
     if problems:
         raise DataError("\n".join(problems))
-    return QualityReport(tables={name: _profiled(tables[name], contract) for name, contract in contracts.items()})
+    found = {name: list(snapshot.tables[name].columns) for name in contracts}
+    return QualityReport(tables={name: _profiled(tables[name], contract, found[name]) for name, contract in contracts.items()})
 
 
 def _problems(name: str, contract: Table, snapshot: Snapshot) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _age(age: object) -> str:
     return str(age).split(".")[0]
 
 
-def _profiled(table: ibis.Table, contract: Table) -> TableQuality:
+def _profiled(table: ibis.Table, contract: Table, found: list[str]) -> TableQuality:
     measures = {
         f"{place}/{measure}": value
         for place, (name, rule) in enumerate(contract.columns.items())
@@ -99,7 +100,7 @@ def _profiled(table: ibis.Table, contract: Table) -> TableQuality:
     for place, (name, rule) in enumerate(contract.columns.items()):
         own = {key.partition("/")[2]: value for key, value in counted.items() if key.startswith(f"{place}/")}
         columns[name] = _column_quality(rule, own, _frequent(rule, table[name]))
-    undeclared = tuple(column for column in table.columns if column not in contract.columns)
+    undeclared = tuple(column for column in found if column not in contract.columns)
     return TableQuality(rows_in=counted["rows"], rows_out=counted["rows"], undeclared=undeclared, columns=columns)
 
 

@@ -114,7 +114,8 @@ def test_what_is_no_database_or_not_there_is_told(tmp_path: Path) -> None:
 
 def test_another_kind_of_url_is_refused_without_showing_its_password(tmp_path: Path) -> None:
     sources: dict[str, Source] = {"t": SqlSource(sql="postgresql://me:secret@host/db", table="t")}
-    with pytest.raises(ProjectError, match="postgresql scheme, which is not supported") as error, open_sources(sources, Surroundings(tmp_path, {})):
+    expected = "postgresql scheme, which is not supported"
+    with pytest.raises(ProjectError, match=expected) as error, open_sources(sources, Surroundings(tmp_path, {})):
         pass
     assert "secret" not in str(error.value)
 
@@ -127,6 +128,7 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_sources_loads_no_dataframe_library() -> None:
-    program = "import sys, components.connections.sources, components.data.ingest; print([m for m in ('pandas', 'ibis', 'pyarrow') if m in sys.modules])"
+    modules = "import sys, components.connections.sources, components.data.ingest"
+    program = f"{modules}; print([name for name in ('pandas', 'ibis', 'pyarrow') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
