@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -85,6 +86,8 @@ async def _listen(application: Application, asked: argparse.Namespace, follower:
     serving = asyncio.create_task(server.serve())
     await _answers(host, port, serving)
     reserved.close()
+    gc.collect()
+    gc.freeze()      # what is loaded stays: the collector need not walk through it while requests wait
     sys.stdout.write(json.dumps({"port": port, "pid": os.getpid(), "versions": list(follower.fleet.models)}) + "\n")
     sys.stdout.flush()
     await ended.wait()

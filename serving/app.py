@@ -46,7 +46,7 @@ class Scope(Protocol):
 class Exchange(Protocol):
     """A request's body and the way to answer it (RSGI)."""
 
-    async def __call__(self) -> bytes:
+    def __call__(self) -> Awaitable[bytes]:
         """The whole body."""
 
     def __aiter__(self) -> "AsyncBytes":
@@ -112,15 +112,16 @@ class Application:
             return
         self._traffic.in_flight += 1
         try:
-            status, body = 200, await handler(await self._body(scope, exchange))
+            body = await (exchange() if self._announced(scope) else self._parts(exchange))
+            status, answer = 200, await handler(body)
         except JourneyError as error:
-            status, body = self._refused(error)
+            status, answer = self._refused(error)
         except Exception as error:
             LOG.exception("a request failed")
-            status, body = 500, refusal(500, f"the server failed: {type(error).__name__}. Its log says where.")
+            status, answer = 500, refusal(500, f"the server failed: {type(error).__name__}. Its log says where.")
         finally:
             self._traffic.in_flight -= 1
-        exchange.response_bytes(status, UNREAD if status in (405, 413) else JSON, body)
+        exchange.response_bytes(status, UNREAD if status in (405, 413) else JSON, answer)
 
     def count_label(self, prediction: PredictionRecord, label: object) -> None:
         """Counts a stored label under the version that answered, where that is still held."""
@@ -128,19 +129,29 @@ class Application:
         if model is not None:
             model.count_label(prediction.score, label)
 
-    async def _body(self, scope: Scope, exchange: Exchange) -> bytes:
+    def _announced(self, scope: Scope) -> bool:
+        """Whether the body's length is known, and within the limit.
+
+        Raises:
+            MalformedRequest: it is longer than the limit, or the request is no POST.
+        """
         if scope.method != "POST":
             raise MalformedRequest(scope.path, "POST", scope.method, 405)
-        announced, most = scope.headers.get("content-length"), self._limits.body_bytes
-        if announced is not None and announced.isdigit():      # the HTTP library holds a body to its announced length
-            if int(announced) > most:
-                raise MalformedRequest("body", f"at most {most} bytes", f"{announced}", 413)
-            return await exchange()
-        parts: list[bytes] = []
+        length = scope.headers.get("content-length")
+        if length is None:
+            return False
+        if int(length) > self._limits.body_bytes:      # a number: granian's HTTP library refuses others, and holds a body to its length
+            raise MalformedRequest("body", f"at most {self._limits.body_bytes} bytes", length, 413)
+        return True
+
+    async def _parts(self, exchange: Exchange) -> bytes:
+        """A body that comes in parts, read no further than the limit."""
+        parts, size = [], 0
         async for part in exchange:
             parts.append(part)
-            if sum(map(len, parts)) > most:
-                raise MalformedRequest("body", f"at most {most} bytes", "more", 413)
+            size += len(part)
+            if size > self._limits.body_bytes:
+                raise MalformedRequest("body", f"at most {self._limits.body_bytes} bytes", "more", 413)
         return b"".join(parts)
 
     def _refused(self, error: JourneyError) -> tuple[int, bytes]:

@@ -17,7 +17,9 @@ STARTED = time.time() - time.process_time()
 
 
 def labels(**values: object) -> str:
-    """Labels in braces, escaped, in the order given."""
+    """Labels in braces, escaped, in the order given; nothing where there are none."""
+    if not values:
+        return ""
     return "{" + ",".join(f'{name}="{_escaped(str(value))}"' for name, value in values.items()) + "}"
 
 

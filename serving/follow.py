@@ -81,13 +81,17 @@ class Follower:
             LOG.info("answering: version %s; held: %s", answering.version if answering else "none", list(self.fleet.models))
 
     def _wanted(self) -> tuple[int | None, list[Version]]:
-        """The version that shall answer, and all that shall be held."""
+        """The version that shall answer, and all that shall be held: it, the one that it replaced (for a rollback), the newest others."""
+        versions = {record.version: record for record in reversed(self._ledger.versions(self._watched.model))}
+        live = [version for version, record in versions.items() if record.retired is None]
         promotion = self._ledger.current(self._watched.model)
-        usable = sorted(self._ledger.versions(self._watched.model), key=lambda record: -record.version)
-        live = [record for record in usable if record.retired is None]
-        champion = promotion.version if promotion else (live[0].version if live and self._watched.newest else None)
-        others = [record for record in live if record.version != champion][: self._watched.others]
-        return champion, [record for record in usable if record.version == champion] + others
+        if promotion is None:
+            champion, first = (live[0] if live and self._watched.newest else None), []
+        else:
+            champion = promotion.version
+            first = [champion, *(one.version for one in self._ledger.promotions(self._watched.model) if one.seq == promotion.replaces_seq)]
+        held = list(dict.fromkeys([*first, *live]))[: self._watched.others + 1]
+        return champion, [versions[version] for version in held]
 
     def _opened(self, record: Version, refuse: Refuse) -> Model | None:
         if (record.version, record.bundle) in self._refused:

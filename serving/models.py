@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from journey.artifacts import Lookup
 from journey.errors import MalformedRequest, RequestError, Unavailable
 from journey.model.bundle import REFERENCE, Bundle, open_bundle
 from journey.model.keys import Trusted
+from journey.model.lookups import OnlineStore
 from journey.model.scoring import Arrays, Scorer, Values
 from journey.records.entries import Version
 from journey.values.columns import Value
@@ -54,7 +54,7 @@ class Model:
         self.reference_samples = self.counts.reference_samples()
         self.labels: dict[tuple[str, str], int] = {(score, label): 0 for score in self.reference.score.bins for label in self._label_bins()}
         self.batches = Batches(self.scorer, self.counts)
-        self.online = _online(surroundings.online, self.signature.lookups)
+        self.online = OnlineStore(surroundings.online, self.signature.lookups) if self.signature.lookups else None
         self.head = answer_head(self.name, self.version)
         self.outputs = [class_text(value) for value in self.signature.classes] or ["prediction"]
         self.middle = answer_middle(self.outputs)
@@ -160,11 +160,3 @@ def class_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _online(path: Path, lookups: tuple[Lookup, ...]) -> "OnlineStore | None":
-    if not lookups:
-        return None
-    from journey.model.lookups import OnlineStore
-
-    return OnlineStore(path, lookups)

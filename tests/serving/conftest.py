@@ -3,16 +3,19 @@
 import json
 import os
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal
 
 import httpx
 import numpy as np
@@ -20,7 +23,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from journey.artifacts import Derived, FrameSchema, Input
+from journey.artifacts import Derived, FrameSchema, Input, Lookup, LookupFeature
 from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, OutputTensor, RequestColumn, write_bundle
 from journey.model.keys import SigningKey
 from journey.records.entries import PromotionRequest, Registration
@@ -94,8 +97,40 @@ def tiny_reference() -> Reference:
     return reference_of(arrays, FrameSchema(task="binary", classes=(False, True), inputs=INPUTS), random.random(200), ("1h", "1d"))
 
 
-def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0) -> str:
-    """Writes a signed bundle of the tiny model and returns its digest."""
+def with_lookup(signature: BundleSignature, missing: Literal["default", "refuse"]) -> BundleSignature:
+    """The tiny model with a view's feature `seen` in place of the request feature."""
+    seen = LookupFeature(name="seen", type="float", default=0.0)
+    card = RequestColumn(name="card", rule=ColumnRule(type="string"), example="c1")
+    return signature.model_copy(
+        update={
+            "request": (*signature.request, card),
+            "derived": (),
+            "lookups": (Lookup(view="history", entity="card", column="card", ttl_seconds=3600, features=(seen,)),),
+            "missing": missing,
+            "inputs": (INPUTS[0], Input(name="seen", type="float", origin="view"), INPUTS[2]),
+        }
+    )
+
+
+def write_tiny_store(path: Path, seen: Mapping[str, float], at: datetime) -> None:
+    """An online store as Feast lays it out: `seen` by card."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<II", 2, len(value)) + value.encode()
+
+    fresh = path.with_suffix(".new")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(fresh)) as store, store:
+        store.execute("CREATE TABLE journey_history (entity_key BLOB, feature_name TEXT, value BLOB, event_ts INTEGER)")
+        local = int(at.replace(tzinfo=None).timestamp())      # as Feast writes a UTC time
+        for card, value in seen.items():
+            key = struct.pack("<II", 1, 2) + struct.pack("<I", 4) + b"card" + text(card)
+            store.execute("INSERT INTO journey_history VALUES (?, ?, ?, ?)", (key, "seen", b"\x29" + struct.pack("<d", value), local))
+    fresh.replace(path)
+
+
+def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0, missing: Literal["default", "refuse"] | None = None) -> str:
+    """Writes a signed bundle of the tiny model and returns its digest; with a lookup where the policy `missing` is given."""
     signature = BundleSignature(
         task="binary",
         classes=(False, True),
@@ -111,6 +146,8 @@ def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0) -> str:
         inputs=INPUTS,
         outputs=(OutputTensor(name="probability", shape=(-1, 2)),),
     )
+    if missing is not None:
+        signature = with_lookup(signature, missing)
     files = {
         "model.onnx": tiny_onnx(weight),
         "request_features.py": REQUEST_FEATURES,
@@ -129,10 +166,10 @@ class Home:
     ledger: Ledger
     versions: list[int] = field(default_factory=list)
 
-    def register(self) -> int:
+    def register(self, missing: Literal["default", "refuse"] | None = None) -> int:
         weight = len(self.versions) + 1
         directory = self.path / "artifacts" / f"bundle-{weight}"
-        digest = write_tiny_bundle(directory, self.path / "keys", float(weight))
+        digest = write_tiny_bundle(directory, self.path / "keys", float(weight), missing)
         registration = Registration("tiny", digest, str(directory), "run", (None, None), NOW, "test")
         self.versions.append(self.ledger.register_version(registration))
         return self.versions[-1]
@@ -259,3 +296,9 @@ def eventually() -> Callable[..., None]:
             time.sleep(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def write_store() -> Callable[..., None]:
+    """Writes an online store: write_store(path, {"c1": 2.0}, at)."""
+    return write_tiny_store
