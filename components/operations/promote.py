@@ -72,7 +72,7 @@ class Promoter:
         champion = self.ledger.current(model)
         before = champion_before(self.ledger.promotions(model))
         if champion is None or before is None:
-            raise DataError(f"model '{model}': expected a version that was champion before, found none to roll back to. See `journey status`.")
+            raise DataError(f"model '{model}': expected a version that was champion before, found none. See `journey status`.")
         evidence = {"rolled_back": champion.version}
         request = PromotionRequest(model, before.version, champion.seq, actor, reason, at, evidence=evidence, reinstate=True)
         return self.promote(request)

@@ -65,7 +65,7 @@ def register(model: str, directory: Path, lineage: Lineage, records: Records) ->
     """
     bundle = open_bundle(directory, records.trusted)
     tags = {**_bundle_tags(bundle), **_lineage_tags(lineage)}
-    entry = RegistryEntry(model, directory, lineage.board, lineage.choice.candidate.name, tags)
+    entry = RegistryEntry(model, directory, lineage.board, lineage.choice.candidate, tags)
     records.registry.register(entry)
     kept = records.registry.keep(model, directory) / "bundle"
     trained_on = lineage.choice.trained_on

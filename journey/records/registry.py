@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journey.artifacts import Board, BoardRow
+from journey.artifacts import Board, BoardRow, CandidateSpec
 from journey.errors import DataError
 from journey.model.bundle import bundle_digest
 from journey.records.entries import Promotion, Version
@@ -39,14 +39,14 @@ class RegistryEntry:
     Attributes:
         bundle: the folder with manifest.json; copied.
         board: every candidate and trial that was looked at.
-        chosen: the name of the candidate that the bundle holds.
+        chosen: the row of the board that the bundle holds.
         tags: lineage and figures, shown beside the version.
     """
 
     model: str
     bundle: Path
     board: Board
-    chosen: str
+    chosen: CandidateSpec
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,13 +74,13 @@ class Registry:
         """
         digest = bundle_digest(entry.bundle)
         folder = self.keep(entry.model, entry.bundle)
-        runs = self._log_candidates(entry, digest)
+        run = self._log_candidates(entry, digest)
         found = self._version_of(entry.model, digest)
         tags = {**entry.tags, BUNDLE_TAG: digest}
         if found is None:
             self._ensure_model(entry.model)
             found = self._client.create_model_version(
-                entry.model, folder.as_uri(), run_id=runs.get(entry.chosen), tags=tags, await_creation_for=0
+                entry.model, folder.as_uri(), run_id=run, tags=tags, await_creation_for=0
             )
         self._tag(found, tags)
         return int(found.version)
@@ -118,10 +118,10 @@ class Registry:
         numbers = {version.tags.get(BUNDLE_TAG): version for version in self._versions(model)}
         aliases = dict(self._client.get_registered_model(model).aliases) if numbers else {}
         champion = roles.get("champion")
+        idle = {version.version for version in versions if version.retired is not None} | ({champion.version} if champion else set())
         for role, promotion in roles.items():
-            wanted = numbers.get(promotion.bundle) if promotion else None
-            if role == "challenger" and champion and promotion and promotion.version == champion.version:
-                wanted = None
+            challenges_nobody = role == "challenger" and promotion is not None and promotion.version in idle
+            wanted = numbers.get(promotion.bundle) if promotion and not challenges_nobody else None
             self._alias(model, role, wanted, aliases.get(role))
         for version in versions:
             found = numbers.get(version.bundle)
@@ -170,25 +170,26 @@ class Registry:
         if RETIRED_TAG in found.tags:
             self._client.delete_model_version_tag(found.name, found.version, RETIRED_TAG)
 
-    def _log_candidates(self, entry: RegistryEntry, digest: str) -> dict[str, str]:
-        """A finished run for each row of the board; candidate's name > run id."""
+    def _log_candidates(self, entry: RegistryEntry, digest: str) -> str | None:
+        """A finished run for each row of the board; the id of the chosen one's, if it is on the board."""
         experiment = self._experiment(entry.model)
         known = {
             run.data.tags[CANDIDATE_TAG]: run
             for run in self._client.search_runs([experiment], f"tags.`{BUNDLE_TAG}` = '{digest}'", max_results=5000)
             if CANDIDATE_TAG in run.data.tags
         }
-        runs: dict[str, str] = {}
+        chosen: str | None = None
         for row in entry.board.rows:
             key = _candidate_key(row)
             run = known.get(key)
             if run is None:
-                tags = {BUNDLE_TAG: digest, CANDIDATE_TAG: key, **_tags(row, entry.chosen)}
+                tags = {BUNDLE_TAG: digest, CANDIDATE_TAG: key, **_tags(row, row.candidate == entry.chosen)}
                 run = self._client.create_run(experiment, run_name=row.candidate.name, tags=tags)
             if run.info.status != "FINISHED":
                 self._log(run.info.run_id, row, entry.board.metric)
-            runs.setdefault(row.candidate.name, run.info.run_id)
-        return runs
+            if row.candidate == entry.chosen:
+                chosen = str(run.info.run_id)
+        return chosen
 
     def _experiment(self, model: str) -> str:
         found = self._client.get_experiment_by_name(model)
@@ -215,9 +216,9 @@ def _candidate_key(row: BoardRow) -> str:
     return hashlib.sha256(f"{row.source} {row.candidate.model_dump_json()}".encode()).hexdigest()[:16]
 
 
-def _tags(row: BoardRow, chosen: str) -> dict[str, str]:
+def _tags(row: BoardRow, chosen: bool) -> dict[str, str]:
     tags = {"journey.source": row.source, "journey.why": row.candidate.why, "journey.passes": str(row.passes).lower()}
-    return {**tags, CHOSEN_TAG: str(row.candidate.name == chosen).lower()}
+    return {**tags, CHOSEN_TAG: str(chosen).lower()}
 
 
 def _figures(name: str, value: float, low: float, high: float) -> tuple[tuple[str, float], ...]:
