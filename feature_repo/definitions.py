@@ -11,9 +11,9 @@ from pyarrow import parquet, types
 
 from feature_repo.views import ViewTable
 from journey.errors import ProjectError
+from journey.model.lookups import PROJECT
 from journey.request_features import FeatureType
 
-PROJECT = "journey"            # Feast's project in every store: a store belongs to one Journey project, by its folder
 OFFLINE_STORE = "feature_repo.asof_store.AsofOfflineStore"
 _DTYPES: dict[FeatureType, FeastType] = {"float": Float64, "integer": Int64, "boolean": Bool, "category": String}
 

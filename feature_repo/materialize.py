@@ -19,7 +19,7 @@ import yaml
 from feature_repo.refresh import MICROSECOND, cut
 from feature_repo.views import ViewTable
 from journey.clock import EPOCH
-from journey.model.lookups import REFRESH_TABLE
+from journey.model.lookups import PROJECT, REFRESH_TABLE
 
 ONLINE = "online.db"
 REGISTRY = "registry.db"
@@ -54,6 +54,10 @@ class Prepared:
             os.replace(self.folder / name, self.home / name)  # noqa: PTH105  one word for what happens
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def discard(self) -> None:
+        """Leaves the store in use as it is."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
 
 def prepare_online(views: Sequence[ViewTable], home: Path, moment: datetime, refresh: timedelta) -> Prepared:
     """Materializes views through Feast into a new online store.
@@ -64,15 +68,15 @@ def prepare_online(views: Sequence[ViewTable], home: Path, moment: datetime, ref
         moment: the refresh moment that the store is for.
         refresh: platform time between two refreshes.
     """
-    from feature_repo.definitions import PROJECT, definitions, open_store
-
     until = cut(moment, refresh)
     home.mkdir(parents=True, exist_ok=True)
     lasting = _lasting(views, home / VIEWS)
     _sweep(home)
     folder = Path(tempfile.mkdtemp(prefix=NEXT, dir=home))
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")          # Feast's own deprecations, and its progress bars
+        warnings.simplefilter("ignore")          # Feast's own deprecations; and importing it changes the filters of the whole process
+        from feature_repo.definitions import definitions, open_store
+
         store = open_store(folder, online=folder / ONLINE, refresh=refresh)
         store.apply(definitions(lasting))
         store.materialize(EPOCH, until - MICROSECOND)
@@ -80,6 +84,13 @@ def prepare_online(views: Sequence[ViewTable], home: Path, moment: datetime, ref
     rows = _sign(folder / ONLINE, [view.lookup.view for view in lasting], PROJECT, moment, until)
     _write_configuration(folder / CONFIGURATION, refresh)
     return Prepared(moment, until, rows, folder, home)
+
+
+def load_feast() -> None:
+    """Imports Feast now: seconds that a first refresh would have to wait for otherwise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import feature_repo.definitions  # noqa: F401  for its imports
 
 
 def _sweep(home: Path) -> None:

@@ -43,12 +43,12 @@ def looked_up(spine: pa.Table, views: Sequence[ViewTable], refresh: timedelta) -
 
 
 def _history(spine: pa.Table, views: Sequence[ViewTable], refresh: timedelta) -> pa.Table:
-    from feature_repo.definitions import definitions, open_store
-
     keys = sorted({view.lookup.column for view in views})
     entities = spine.select([ROW, TIME, *keys]).rename_columns([ROW, "event_timestamp", *keys]).to_pandas()
     with tempfile.TemporaryDirectory(prefix="journey-feast-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")          # Feast's own deprecations are nothing that a reader could mend
+        warnings.simplefilter("ignore")          # Feast's own deprecations; and importing it changes the filters of the whole process
+        from feature_repo.definitions import definitions, open_store
+
         store = open_store(Path(folder), online=Path(folder) / "online.db", refresh=refresh, known_at=True)
         store.apply(definitions(views))
         refs = [f"{view.lookup.view}:{feature.name}" for view in views for feature in view.lookup.features]

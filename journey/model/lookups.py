@@ -18,7 +18,7 @@ from journey.values.columns import Value
 
 # One row: which project's tables these are, and as of when. Written beside Feast's tables at each refresh.
 REFRESH_TABLE = "journey_refresh"
-PROJECT = "journey"            # Feast's project in stores that hold no such row
+PROJECT = "journey"            # Feast's project: a store belongs to one Journey project, by its folder
 
 _STRING, _INT64 = 2, 4         # Feast's ValueType
 _UINT32 = struct.Struct("<I")
