@@ -86,7 +86,8 @@ class Server:
                 "seconds": time.monotonic() - started,
                 "memory_mib": usage.ru_maxrss / _MIB_IN_MAXRSS,
             }
-            self._channel.sendall(json.dumps(report).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError):      # the run was killed: the closed socket is seen next
+                self._channel.sendall(json.dumps(report).encode() + b"\n")
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
@@ -141,7 +142,7 @@ def _described(error: BaseException) -> dict[str, object]:
 
 
 def _die_with_parent() -> None:
-    """Has the kernel kill this process when the one that started it dies; elsewhere than on Linux the closed socket has to do."""
+    """Has the kernel kill this process when its fork server is killed; a server that ends by itself kills whole groups."""
     if sys.platform.startswith("linux"):
         import ctypes
 
@@ -159,13 +160,13 @@ def _preload(modules: Sequence[str]) -> None:
 
 def main() -> None:
     """Arguments: the socket's file descriptor, and the modules to load."""
-    _die_with_parent()
     warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
     channel = socket.socket(fileno=int(sys.argv[1]))
     started = time.monotonic()
     _preload(sys.argv[2:])
-    channel.sendall(json.dumps({"ready": time.monotonic() - started}).encode() + b"\n")
-    Server(channel).serve()
+    with contextlib.suppress(BrokenPipeError):      # the run may have ended while this was loading
+        channel.sendall(json.dumps({"ready": time.monotonic() - started}).encode() + b"\n")
+        Server(channel).serve()
 
 
 if __name__ == "__main__":

@@ -158,7 +158,8 @@ class Graph:
 
     def programs(self) -> Iterator[Program]:
         """Every function that the pipeline can run."""
-        return (component.body for component in self.components.values() if isinstance(component.body, Program))
+        bodies = (self.components[task.component].body for task in self.tasks(self.root))
+        return (body for body in bodies if isinstance(body, Program))
 
     def tasks(self, component: Component) -> Iterator[Task]:
         """Every task of a component's graph and of the graphs in it."""

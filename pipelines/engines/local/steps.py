@@ -74,10 +74,11 @@ class Record:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One try at a step."""
+    """One try at a step; `seconds` without the time that its fork server took to load."""
 
     values: Values
     failure: Failure | None
+    seconds: float = 0.0
     entry: Entry | None = None
 
 
@@ -98,11 +99,12 @@ class Steps:
         known = self._tools.cache.get(key)
         if known and call.task.cached:
             return self._ended(call, known.values, self._step(call, "done", cached=True, log=self._setting.home / known.log))
+        if call.task.cached:
+            self._tools.workers.start_all()
         async with self._slots:
             self._setting.progress.began(call.name)
-            started = time.monotonic()
             attempt = await self._tried(call)
-        timing = (started - self._began, time.monotonic() - started)
+        timing = (time.monotonic() - self._began - attempt.seconds, attempt.seconds)
         if attempt.entry is None:
             assert attempt.failure is not None
             return self.failed(call.name, attempt.failure, call.after, attempt.values, timing)
@@ -185,14 +187,14 @@ class Steps:
         if error.is_file():
             told = json.loads(error.read_bytes())
             failure = Failure(call.name, told["kind"], told["message"], told["exit_code"], str(log))
-        return _Attempt(self._kept(call, workspace), failure)
+        return _Attempt(self._kept(call, workspace), failure, report.seconds)
 
     def _published(self, call: Call, workspace: Path, seconds: float) -> _Attempt:
         values = said(call.component, workspace)
         folder = self._tools.store.publish(call.task.name, workspace)
         values = moved(values, workspace, folder.path)
         log = str(self._log(call).relative_to(self._setting.home))
-        return _Attempt(values, None, Entry(values, folder, self._setting.run, log, seconds))
+        return _Attempt(values, None, seconds, Entry(values, folder, self._setting.run, log, seconds))
 
     def _kept(self, call: Call, workspace: Path) -> Values:
         """What a failed step wrote, moved beside the run's logs for whoever looks into it."""

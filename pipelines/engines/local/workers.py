@@ -1,4 +1,4 @@
-"""The fork servers of a run: one for each phase, started when the first step of the phase has to run."""
+"""The fork servers of a run: one for each phase, none where every step is taken from the cache."""
 
 import asyncio
 import json
@@ -91,6 +91,11 @@ class Workers:
             server = _Server(phase, self._logs / f".{phase}.log", self.preload_seconds)
             self._servers[phase] = asyncio.create_task(server.opened(self._preload.get(phase, ()), self._root))
 
+    def start_all(self) -> None:
+        """Starts the servers of all phases: once one step has to run, those after it most likely have to, too, and loading takes long."""
+        for phase in self._preload:
+            self.start(phase)
+
     async def run(self, job: Job) -> Report:
         """Runs a job to its end.
 
@@ -152,6 +157,8 @@ class _Server:
     async def close(self) -> None:
         self._writer.close()
         self._listening.cancel()
+        if self._phase not in self._preload_seconds:        # it is still loading, and has no children
+            self._process.kill()
         try:
             await asyncio.to_thread(self._process.wait, _PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:

@@ -56,7 +56,7 @@ def flatten(values: List[List[str]]) -> str:  # noqa: UP006
 
 @component
 def say(text: str) -> str:
-    print(f"said {text}")
+    print(f"said {text}")  # noqa: T201
     return text
 
 
@@ -185,9 +185,8 @@ def test_what_needs_a_failed_step_is_skipped_and_everything_else_runs(run):
 def test_the_exit_task_runs_whatever_happened_and_is_told(run):
     @dsl.pipeline(name="exits")
     def exits(text: str):
-        with dsl.ExitHandler(last_word()):
-            with dsl.If(text != ""):
-                fail(text=text)
+        with dsl.ExitHandler(last_word()), dsl.If(text != ""):
+            fail(text=text)
 
     assert run(exits, parameters={"text": "boom"}).record.outputs["last-word"].parameters["Output"] == "FAILED: boom"
     assert str(parameter(run(exits, parameters={"text": ""}), "last-word")).startswith("SUCCEEDED")
@@ -297,7 +296,7 @@ def test_only_what_the_last_step_needs_is_run(run):
         total(values=dsl.Collected(added.output))
 
     assert set(run(cut, until="add").record.steps) == {"numbers", "add.0", "add.1", "add.2"}
-    with pytest.raises(ProjectError, match="found 'totl'. Did you mean total"):
+    with pytest.raises(ProjectError, match=r"found 'totl'\. Did you mean total"):
         run(cut, until="totl")
 
 
