@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from components.data import component
 from journey.artifacts import Curated, QualityReport
 from journey.project import load_project
