@@ -1,4 +1,7 @@
-"""What a model takes: numbers with NaN and categories with a word for missing, as two arrays or as scikit-learn's one."""
+"""What a Pipeline takes: one array of objects by position, numbers first, then categories.
+
+Imports numpy alone: the server has to make the same array.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +22,20 @@ def worded(name: str, value: object) -> str:
         return MISSING
     if value.__class__ is not str or value == MISSING:
         raise RequestError(name, f"text other than the reserved word {MISSING}", repr(value))
-    return value  # type: ignore[return-value]  # a str, as was just looked at
+    return value
 
 
 def matrix(numbers: NDArray[np.float64], categories: NDArray[np.object_]) -> NDArray[np.object_]:
-    """The one object array [n, d + c] that Pipelines take, numbers first; they select columns by position."""
-    return np.concatenate([numbers.astype(object), categories], axis=1)
+    """The array that a Pipeline takes.
+
+    Args:
+        numbers: shape [n, d], NaN where missing.
+        categories: shape [n, c] of str, MISSING where missing.
+
+    Returns:
+        Shape [n, d + c].
+    """
+    table = np.empty((len(numbers), numbers.shape[1] + categories.shape[1]), dtype=object)
+    table[:, : numbers.shape[1]] = numbers
+    table[:, numbers.shape[1] :] = categories
+    return table
