@@ -113,8 +113,8 @@ def _column(connection: duckdb.DuckDBPyConnection, name: str) -> ColumnProfile:
     floats, least, greatest = connection.execute(_FLOATS).fetchall()[0]
     null_words = _by_value(connection, f"SELECT v FROM shown WHERE v IN ({_words(NULL_WORDS)})")  # noqa: S608  # our own words
     return ColumnProfile(
-        name=name, rows=rows, known=present, null_words=dict(null_words), integers=integers, floats=floats, pointed=pointed, zero_led=zero_led,
-        dates=dates, times=times, truths=truths, distinct=distinct, common=tuple(_by_value(connection, "FROM known")),
+        name=name, rows=rows, known=present, null_words=dict(null_words), integers=integers, floats=floats, pointed=pointed,
+        zero_led=zero_led, dates=dates, times=times, truths=truths, distinct=distinct, common=tuple(_by_value(connection, "FROM known")),
         least=least, greatest=greatest,
     )  # fmt: skip
 
