@@ -30,11 +30,13 @@ class Happening:
         row: the raw row that the server is asked about.
         moment: event time, platform clock.
         outcome: what will come true.
+        source: the generator's own object, for its books.
     """
 
     row: Mapping[str, Cell]
     moment: datetime
     outcome: bool
+    source: object = None
 
 
 class World(Protocol):

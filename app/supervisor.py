@@ -26,10 +26,17 @@ class Service:
     Attributes:
         name: also of its log.
         command: program and arguments.
+        needs: a file that must be there before it is started; None: nothing.
     """
 
     name: str
     command: tuple[str, ...]
+    needs: Path | None = None
+
+    @property
+    def can_start(self) -> bool:
+        """Whether what it needs is there."""
+        return self.needs is None or self.needs.exists()
 
 
 @dataclass
@@ -68,12 +75,11 @@ class Supervisor:
         """Starts all and keeps them until `stop` is set; then ends them. To be called in a thread that outlives the processes."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            for service in self.services:
-                self._kept.append(self._start(service))
+            self._start_those_that_can()
             self._write_status("running")
             while not stop.wait(LOOK_SECONDS):
                 changed = [self._look(kept) for kept in self._kept]
-                if any(changed):
+                if self._start_those_that_can() or any(changed):
                     self._write_status("running")
         finally:
             self.end()
@@ -91,6 +97,15 @@ class Supervisor:
             kept.log.close()
         self._write_status("ended")
         self._kept.clear()
+
+    def _start_those_that_can(self) -> bool:
+        """Starts services in order, up to the first whose need isn't there yet; whether any was started."""
+        begun = len(self._kept)
+        for service in self.services[begun:]:
+            if not service.can_start:
+                break
+            self._kept.append(self._start(service))
+        return len(self._kept) > begun
 
     def _start(self, service: Service) -> _Kept:
         log = (self.folder / f"{service.name}.log").open("ab")

@@ -101,7 +101,7 @@ def promote_first(place: Place, project: Project) -> str:
 
 
 def _services(place: Place, project: Project, server: str, trigger: str) -> list[Service]:
-    """The server first: what feeds and watches it comes after, and ends before it."""
+    """In the order of their start: the server once there are features to look up, then what watches it; they end the other way round."""
     python = (sys.executable, "-P", "-m")
     home, folder = str(place.home), str(place.project)
     latency = str(project.monitoring.latency_ms)
@@ -109,10 +109,11 @@ def _services(place: Place, project: Project, server: str, trigger: str) -> list
     feedback = ("--feedback",) if project.monitoring.feedback else ()
     windows = ",".join(project.monitoring.windows)
     watching = (*python, "monitoring", "--server", f"{server}/metrics", "--trigger", trigger + RETRAIN_PATH, "--windows", windows)
+    online = place.home / "feast" / "online.db"
     refresh = [Service("refresh", (*python, "pipelines.refresher", "-p", folder, "--home", home))] if project.entities else []
     return [
         *refresh,
-        Service("server", (*serving, "--latency-ms", latency, *feedback)),
+        Service("server", (*serving, "--latency-ms", latency, *feedback), needs=online if project.entities else None),
         Service("monitor", (*watching, "--out", str(place.folder))),
         Service(
             "trigger",

@@ -172,7 +172,8 @@ class Retrainer:
     def _standing(self) -> Standing:
         newest = self.ledger.current(self.model)
         past = self.ledger.retrainings(self.model)
-        ended = {run.id: run.ended for run in self.ledger.runs() if run.ended is not None}
+        # runs are noted in real time, requests in platform time
+        ended = {run.id: self.clock.at(run.ended.timestamp()) for run in self.ledger.runs() if run.ended is not None}
         finished: Mapping[str, datetime] = {one.key: ended[one.run] for one in past if one.run in ended}
         return Standing(newest.version if newest else None, past, finished)
 

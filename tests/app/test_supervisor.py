@@ -70,6 +70,15 @@ def test_a_killed_process_is_started_again_and_all_end_together(tmp_path: Path, 
     assert not alive(second)
 
 
+def test_a_service_waits_for_the_file_that_it_needs_and_those_after_it_wait_too(tmp_path: Path) -> None:
+    needed = tmp_path / "store"
+    with running(tmp_path, Service("one", SLEEP), Service("two", SLEEP, needs=needed), Service("three", SLEEP)) as status:
+        time.sleep(0.5)
+        assert [process["name"] for process in status()["processes"]] == ["one"]  # type: ignore[attr-defined]
+        needed.touch()
+        until(lambda: len(status()["processes"]) == 3)  # type: ignore[arg-type]
+
+
 def test_what_a_process_says_is_in_its_log(tmp_path: Path) -> None:
     with running(tmp_path, Service("talker", (sys.executable, "-c", "print('hello', flush=True); import time; time.sleep(60)"))):
         until(lambda: (tmp_path / "talker.log").read_bytes() == b"hello\n")
