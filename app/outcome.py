@@ -144,7 +144,8 @@ def told_outcome(outcome: Outcome) -> list[str]:
     lines.append(f"{judged.metric} {before} before the drift, {during} until the promotion, {after} after")
     if outcome.advantage is not None:
         errors = outcome.advantage.difference / max(outcome.advantage.standard_error, 1e-12)
-        lines.append(f"the old version on the same rows {_shown(judged.old_on_after)}: the new one is better by {errors:.1f} standard errors")
+        old = _shown(judged.old_on_after)
+        lines.append(f"the old version on the same rows {old}: the new one is better by {errors:.1f} standard errors")
     return lines
 
 

@@ -1,0 +1,140 @@
+"""The monitor as it runs: a real server to scrape, a real trigger to tell."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from journey.clock import Clock
+from monitoring import watch as watching
+from monitoring.alerts import Webhook, model_alert
+from monitoring.rules import Rules, WindowRule
+from monitoring.watch import Messenger, Watch, watch
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Town:
+    """A server whose counts grow at each scrape, and a trigger that notes what it is told."""
+
+    drifts: bool
+    status: int = 202
+    scrapes: int = 0
+    told: list[Webhook] = field(default_factory=list)
+
+    def metrics(self) -> str:
+        self.scrapes += 1
+        low, high = (1000, 9000) if self.drifts else (5000, 5000)
+        own = 'model="m",version="1",feature="x"'
+        return "\n".join(
+            [
+                'journey_model_info{model="m",version="1",bundle="b",role="champion"} 1',
+                f'journey_feature_bin_total{{{own},bin="00"}} {low * self.scrapes}',
+                f'journey_feature_bin_total{{{own},bin="01"}} {high * self.scrapes}',
+                f'journey_feature_reference_probability{{{own},bin="00"}} 0.5',
+                f'journey_feature_reference_probability{{{own},bin="01"}} 0.5',
+                f"journey_feature_reference_rows{{{own}}} 20000",
+                f'journey_feature_psi_limit{{{own},window="1d"}} 0.05',
+                "process_start_time_seconds 1.5\n",
+            ]
+        )
+
+
+@contextmanager
+def town(place: Town) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(200, place.metrics().encode())
+
+        def do_POST(self) -> None:
+            place.told.append(Webhook.model_validate_json(self.rfile.read(int(self.headers["content-length"]))))
+            self._answer(place.status, b"{}")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def watched(place: Town, out: Path, seconds: float) -> None:
+    """Watches for a while on a clock on which a day is a tenth of a second."""
+    with town(place) as url:
+        rules = Rules((WindowRule("1d"),), pace=timedelta(minutes=30), lasts=timedelta(minutes=30), keeps=timedelta(hours=1))
+        what = Watch((f"{url}/metrics",), f"{url}/retrain", rules, Clock(NOON, time.time(), 864_000.0), out)
+        stop = threading.Event()
+        timer = threading.Timer(seconds, stop.set)
+        timer.start()
+        watch(what, stop)
+        timer.join()
+
+
+def test_drift_is_told_to_the_trigger_again_and_again_and_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(watching, "LEAST_REPEAT_SECONDS", 0.1)
+    place = Town(drifts=True)
+    watched(place, tmp_path, 1.2)
+    assert len(place.told) >= 2
+    alert = place.told[0].alerts[0]
+    assert {alert.labels["model"], alert.labels["version"], alert.labels["class"]} == {"m", "1", "drift"}
+    assert {one.alerts[0].annotations["onset"] for one in place.told} == {alert.annotations["onset"]}
+    (newest,) = json.loads((tmp_path / "monitor.json").read_text())
+    assert newest["ringing"]
+    assert newest["drifted"] == ["x"]
+    lines = [json.loads(line) for line in (tmp_path / "monitor.jsonl").read_text().splitlines()]
+    rung = [line["ringing"] for line in lines]
+    assert rung == sorted(rung)
+    assert not rung[0]
+
+
+def test_nothing_is_told_where_nothing_drifts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
+    place = Town(drifts=False)
+    watched(place, tmp_path, 0.6)
+    assert place.scrapes > 5
+    assert place.told == []
+
+
+def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation() -> None:
+    place = Town(drifts=True, status=503)
+    alert = model_alert("m", "1", NOON, NOON, "drift")
+    with town(place) as url:
+        messenger = Messenger(url, Clock(NOON, time.time(), 1.0))
+        messenger.send([alert])
+        messenger.send([alert])
+        place.status = 202
+        messenger.send([alert])
+        messenger.send([alert])
+    assert len(place.told) == 3
+
+
+def test_a_server_that_does_not_answer_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
+    rules = Rules((WindowRule("1d"),))
+    stop = threading.Event()
+    timer = threading.Timer(0.3, stop.set)
+    timer.start()
+    watch(Watch(("http://127.0.0.1:9/metrics",), "", rules, Clock(NOON, time.time(), 864_000.0), tmp_path), stop)
+    timer.join()
+    assert json.loads((tmp_path / "monitor.json").read_text()) == []
