@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from journey.errors import DataError
+from journey.model.bundle import open_bundle
+from journey.model.keys import Trusted
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Version
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
@@ -46,6 +48,15 @@ class Promoter:
 
     ledger: Ledger
     home: Path
+
+    def verify(self, model: str, version: int) -> None:
+        """Looks at a version's bundle as a server would before it loads it.
+
+        Raises:
+            DataError: there is no such version, or its bundle is gone.
+            Untrusted: the bundle was changed, or its key isn't trusted.
+        """
+        open_bundle(Path(self.ledger.version(model, version).uri), Trusted.of(self.home / "keys"))
 
     def promote(self, request: PromotionRequest) -> Promotion:
         """Gives a version a role; a champion that is replaced is retired, so that nobody promotes it again by mistake.

@@ -1,0 +1,32 @@
+"""`journey rollback`: back to the version that answered before."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.opened import opened, somebody
+from app.cli.options import HomeOption, JsonOption, ProjectOption
+
+
+def rollback(
+    project: ProjectOption = Path(),
+    home: HomeOption = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "asked for",
+    as_json: JsonOption = False,
+) -> None:
+    """Give the champion's role back to the version that had it before, retired or not.
+
+    Example: journey rollback --reason "complaints since noon"
+    """
+    with opened(project, home, dict(os.environ)) as records:
+        before = records.ledger.current(records.model)
+        promotion = records.promoter.rollback(records.model, somebody(), reason, records.now)
+    if as_json:
+        typer.echo(json.dumps(asdict(promotion), default=str))
+        return
+    replaced = f" in place of version {before.version}" if before else ""
+    typer.echo(f"{promotion.model} version {promotion.version} is champion again{replaced} (promotion {promotion.seq})")
