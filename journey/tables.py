@@ -56,9 +56,15 @@ def read_table(backend: ibis.BaseBackend, path: Path, *, row: str | None = None)
     return table.rename({row: "file_row_number"})
 
 
-def computed(table: ibis.Table) -> ibis.Table:
-    """The table worked out once, for several questions to it: a temporary table that ends with the connection."""
-    return table.get_backend().create_table(ibis.util.gen_name("computed"), table, temp=True)
+def computed(table: ibis.Table, backend: ibis.BaseBackend | None = None) -> ibis.Table:
+    """The table worked out once, for several questions to it: a temporary table that ends with the connection.
+
+    Args:
+        table: what to work out.
+        backend: where to; None: where the table is. Has to be said for what may be made of memory alone, such as a user's DataFrame.
+    """
+    where = table.get_backend() if backend is None else backend
+    return where.create_table(ibis.util.gen_name("computed"), table, temp=True)
 
 
 def write_table(table: ibis.Table, path: Path, order: Sequence[str]) -> None:

@@ -78,7 +78,7 @@ def _computed(
         if KNOWN_AT in rows.columns and watermark is not None:
             known = rows[KNOWN_AT].cast("timestamp('UTC')") <= ibis.literal(watermark)
         keyed = rows.filter(known & rows[key].notnull())
-        read = computed(keyed.select(label_key=keyed[key], **{VALUE: keyed[label.name]}))
+        read = computed(keyed.select(label_key=keyed[key], **{VALUE: keyed[label.name]}), spine.get_backend())
     _refuse_repeated(label, key, read)
     try:
         keys = spine.select(ROW, spine_key=spine[key])

@@ -220,6 +220,21 @@ def test_a_label_function_that_repeats_a_key_or_lacks_a_column_is_refused(raw: R
         curated(hours(raw, 60), plan(predict=predict(label="big")), labels=labels)
 
 
+def test_a_label_may_be_made_with_pandas(raw: Raw, tmp_path: Path) -> None:
+    body = "import pandas\n\n\n@label\ndef big(t: pandas.DataFrame) -> pandas.DataFrame:\n"
+    body += "    return pandas.DataFrame({'id': t['id'], 'big': t['id'] % 2 == 0, 'known_at': t['at']})\n"
+    labels = load_declarations(features(tmp_path, body)).labels
+    _, rows = curated(hours(raw, 60), plan(predict=predict(label="big")), labels=labels)
+    assert [row[LABEL] for row in rows[:4]] == [1, 0, 1, 0]
+
+
+def test_a_label_function_that_fails_when_it_is_worked_out_is_told_by_name(raw: Raw, tmp_path: Path) -> None:
+    body = "@label\ndef big(t: ibis.Table) -> ibis.Table:\n    return t.select('id', big=t.kind.cast('int64') == 1)\n"
+    labels = load_declarations(features(tmp_path, body)).labels
+    with pytest.raises(ProjectError, match=r"features\.py.*in big: expected it to run, found ConversionException"):
+        curated(hours(raw, 60), plan(predict=predict(label="big")), labels=labels)
+
+
 def test_a_label_that_nothing_declares_names_the_nearest(raw: Raw) -> None:
     expected = r"predict\.label: expected a column of 't' or a @label function .*, found 'badd'; the nearest is 'bad'"
     with pytest.raises(ProjectError, match=expected):
