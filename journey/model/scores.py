@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from journey.artifacts import Metric
 from journey.errors import ProjectError
-from journey.project import Task
+from journey.sections import Task
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64] | NDArray[np.float64]

@@ -23,7 +23,7 @@ from journey.model.estimators import KINDS, build, dumps, encoding_of, loads
 from journey.model.fitting import Rows, Training
 from journey.model.inputs import MISSING, matrix
 from journey.model.onnx import NotExportable, to_onnx
-from journey.project import Task
+from journey.sections import Task
 
 ROWS = 400
 TASKS: dict[Task, int] = {"binary": 2, "multiclass": 3, "regression": 0}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from journey.artifacts import Metric
 from journey.errors import ProjectError
 from journey.model.scores import MEASURES, bootstrap, metrics_of, paired_bootstrap, require, score, sign
-from journey.project import Task
+from journey.sections import Task
 
 Floats = NDArray[np.float64]
 RNG = np.random.default_rng(3)

@@ -1,0 +1,98 @@
+"""Folds of the training rows for cross-validation: forward in time where there is time, else by class and chance."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.models.rows import FrameRows, Part
+from journey.artifacts import CandidateSpec
+from journey.clock import duration
+from journey.declarations import Candidate
+from journey.errors import DataError
+from journey.model.estimators import build, encoding_of
+from journey.model.fitting import Rows, Training
+from journey.sections import ModelPlan
+
+Numbers = NDArray[np.int64]
+Predictions = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers to fit on and row numbers to look at."""
+
+    fit: Numbers
+    look: Numbers
+
+
+def folds_of(part: Part, plan: ModelPlan, count: int) -> tuple[Fold, ...]:
+    """The folds of some rows.
+
+    Raises:
+        DataError: no fold has rows on both sides.
+    """
+    whole = _forward(part, plan, count) if plan.by_time else _by_chance(part, plan, count)
+    usable = tuple(fold for fold in whole if len(fold.look) and _can_fit(part, fold, plan))
+    if not usable:
+        raise DataError(
+            f"cross-validation: expected {len(part)} training rows to make {count} folds with rows to fit on before rows to look at, found "
+            f"none: `matures` ({plan.matures}) leaves too few rows before the edges. Give more rows, or a longer `window`."
+        )
+    return usable
+
+
+class CrossValidation:
+    """The folds of a frame's training rows, encoded once for every candidate that is tried on them."""
+
+    def __init__(self, rows: FrameRows, plan: ModelPlan, count: int) -> None:
+        """Makes the folds.
+
+        Raises:
+            DataError: as `folds_of`.
+        """
+        self._rows = rows
+        self._plan = plan
+        part = rows.part("train")
+        self._sides = [(part.at(fold.fit), part.at(fold.look)) for fold in folds_of(part, plan, count)]
+        self._training = [Training(fit.table, fit.labels) for fit, _ in self._sides]
+        self._looking = [Rows(look.table) for _, look in self._sides]
+
+    def predictions(self, spec: CandidateSpec, own: tuple[Candidate, ...]) -> Iterator[tuple[Part, Predictions]]:
+        """Fits the candidate in each fold; gives the rows that were held out, and what it predicts of them.
+
+        Raises:
+            ProjectError: the candidate can't be built.
+        """
+        encoding = encoding_of(spec.estimator)
+        for (_, look), training, looking in zip(self._sides, self._training, self._looking, strict=True):
+            pipeline = training.fit(build(spec, self._rows.schema, self._plan.seed, own), encoding)
+            yield look, looking.predict(pipeline, self._rows.classes)
+
+
+def _forward(part: Part, plan: ModelPlan, count: int) -> list[Fold]:
+    """Blocks of equally many rows in the order of time: each but the first is looked at by a model of all rows mature before it."""
+    order = np.argsort(part.times, kind="stable")
+    times = part.times[order]
+    edges = [times[len(order) * block // (count + 1)] for block in range(1, count + 1)]
+    ends = [*edges[1:], times[-1] + np.timedelta64(1, "us")]
+    matures = np.timedelta64(duration(plan.matures))
+    return [
+        Fold(order[(times < edge) & (times + matures <= edge)], order[(times >= edge) & (times < end)])
+        for edge, end in zip(edges, ends, strict=True)
+    ]
+
+
+def _by_chance(part: Part, plan: ModelPlan, count: int) -> list[Fold]:
+    """Each class's rows are dealt out in turn, in an order drawn by the seed."""
+    drawn = np.random.default_rng(plan.seed).permutation(len(part))
+    if plan.task != "regression":
+        drawn = drawn[np.argsort(part.labels[drawn], kind="stable")]
+    fold = np.empty(len(part), dtype=np.int64)
+    fold[drawn] = np.arange(len(part)) % count
+    return [Fold(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
+
+
+def _can_fit(part: Part, fold: Fold, plan: ModelPlan) -> bool:
+    return len(fold.fit) > 1 and (plan.task == "regression" or len(np.unique(part.labels[fold.fit])) > 1)
