@@ -65,3 +65,21 @@ def test_clip_is_for_the_range_and_anything_else_goes_to_quarantine():
     rule = ColumnRule(type="float", range=(0, 1), breach="clip")
     assert (consequence(rule, "range"), consequence(rule, "parse"), consequence(rule, "required")) == ("clip", "quarantine", "quarantine")
     assert consequence(ColumnRule(type="float", breach="null"), "parse") == "null"
+
+
+def test_a_rule_is_the_same_after_a_pipeline():
+    from google.protobuf import json_format, struct_pb2
+
+    from journey.sections import Table
+    from journey.values.carried import carried
+
+    rules = {
+        "b": {"type": "float", "scale": 2.0, "range": [None, 1.0], "null": ["", "-1"], "breach": "clip"},
+        "a": {"type": "category", "case": "upper", "spellings": {"1": "2"}, "values": ["2", "TRUE"], "null": []},
+        "c": {"type": "boolean", "true": ["1"], "false": ["0"]},
+    }
+    table = Table.model_validate({"columns": rules})
+    message = struct_pb2.Struct()
+    message.update(carried(table))
+    again = Table.model_validate(json_format.MessageToDict(message))
+    assert (again, list(again.columns)) == (table, ["b", "a", "c"])
