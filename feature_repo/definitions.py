@@ -1,6 +1,7 @@
 """Feast's objects, made from a project's views: what `feast apply` would be given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,8 +32,9 @@ def definitions(views: Sequence[ViewTable]) -> list[Entity | FeatureView]:
     return [*entities.values(), *(_feature_view(view, entities[view.lookup.entity]) for view in views)]
 
 
-def open_store(folder: Path, *, online: Path, refresh: timedelta | None = None, known_at: bool = False) -> FeatureStore:
-    """A Feast store whose registry lies in a folder.
+@contextmanager
+def open_store(folder: Path, *, online: Path, refresh: timedelta | None = None, known_at: bool = False) -> Iterator[FeatureStore]:
+    """A Feast store whose registry lies in a folder; it lets go of the online store's file at the end.
 
     Args:
         folder: where registry.db is or will be.
@@ -41,7 +43,7 @@ def open_store(folder: Path, *, online: Path, refresh: timedelta | None = None, 
         known_at: give `<view>__known_at` beside each view's features.
     """
     offline = {"type": OFFLINE_STORE, "refresh_seconds": refresh.total_seconds() if refresh else None, "known_at": known_at}
-    return FeatureStore(
+    store = FeatureStore(
         config=RepoConfig(
             project=PROJECT,
             provider="local",
@@ -52,6 +54,17 @@ def open_store(folder: Path, *, online: Path, refresh: timedelta | None = None, 
             entity_key_serialization_version=3,
         )
     )
+    try:
+        yield store
+    finally:
+        _let_go(store)
+
+
+def _let_go(store: FeatureStore) -> None:
+    """Closes the SQLite connection: Feast's own close() leaves it open."""
+    connection = getattr(store._get_provider().online_store, "_conn", None)
+    if connection is not None:
+        connection.close()
 
 
 def _feature_view(view: ViewTable, entity: Entity) -> FeatureView:

@@ -77,10 +77,9 @@ def prepare_online(views: Sequence[ViewTable], home: Path, moment: datetime, ref
         warnings.simplefilter("ignore")          # Feast's own deprecations; and importing it changes the filters of the whole process
         from feature_repo.definitions import definitions, open_store
 
-        store = open_store(folder, online=folder / ONLINE, refresh=refresh)
-        store.apply(definitions(lasting))
-        store.materialize(EPOCH, until - MICROSECOND)
-        store.close()
+        with open_store(folder, online=folder / ONLINE, refresh=refresh) as store:
+            store.apply(definitions(lasting))
+            store.materialize(EPOCH, until - MICROSECOND)
     rows = _sign(folder / ONLINE, [view.lookup.view for view in lasting], PROJECT, moment, until)
     _write_configuration(folder / CONFIGURATION, refresh)
     return Prepared(moment, until, rows, folder, home)

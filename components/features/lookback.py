@@ -49,12 +49,10 @@ def _history(spine: pa.Table, views: Sequence[ViewTable], refresh: timedelta) ->
         warnings.simplefilter("ignore")          # Feast's own deprecations; and importing it changes the filters of the whole process
         from feature_repo.definitions import definitions, open_store
 
-        store = open_store(Path(folder), online=Path(folder) / "online.db", refresh=refresh, known_at=True)
-        store.apply(definitions(views))
-        refs = [f"{view.lookup.view}:{feature.name}" for view in views for feature in view.lookup.features]
-        job = store.get_historical_features(entity_df=entities, features=refs)
-        rows: pa.Table = job.to_arrow()
-        store.close()
+        with open_store(Path(folder), online=Path(folder) / "online.db", refresh=refresh, known_at=True) as store:
+            store.apply(definitions(views))
+            refs = [f"{view.lookup.view}:{feature.name}" for view in views for feature in view.lookup.features]
+            rows: pa.Table = store.get_historical_features(entity_df=entities, features=refs).to_arrow()
     return rows
 
 
