@@ -30,7 +30,10 @@ class Node:
 
 
 def depths(nodes: Sequence[Node]) -> dict[str, int]:
-    """The length of the longest way to each node, 0 for those that wait for nobody. Unknown names are passed over."""
+    """The row of each node: below all that it waits for; one that waits for nobody stands just above the first that waits for it.
+
+    Names that are no node's are passed over.
+    """
     by_name = {node.name: node for node in nodes}
     found: dict[str, int] = {}
 
@@ -42,6 +45,10 @@ def depths(nodes: Sequence[Node]) -> dict[str, int]:
 
     for node in nodes:
         depth(node.name)
+    for node in nodes:
+        waiting = [found[other.name] for other in nodes if node.name in other.after]
+        if waiting and not any(before in by_name for before in node.after):
+            found[node.name] = min(waiting) - 1
     return found
 
 
@@ -93,7 +100,7 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def _box(node: Node, x: float, y: float, *, width: float) -> str:
     colour = COLOURS.get(node.state, UNKNOWN)
-    letters = int(width / 6.6)
+    letters = int(width / 7.4)
     name = node.name if len(node.name) <= letters else node.name[: letters - 1] + "…"
     took = f"{node.seconds:.1f} s" if node.state != "cached" else f"cached, {node.seconds:.1f} s"
     corner = f'x="{x - width / 2:.0f}" y="{y - BOX_HEIGHT / 2:.0f}"'

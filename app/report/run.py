@@ -171,7 +171,7 @@ def _leaderboard(board: Board | None) -> str:
 
 def _bar(row: BoardRow, metric: Metric, *, first: bool) -> Bar:
     return Bar(
-        row.candidate.name if row.source == "candidate" else f"{row.candidate.name} (trial)",
+        row.candidate.name,
         metric.value,
         metric.low,
         metric.high,

@@ -17,6 +17,11 @@ def test_a_step_stands_below_all_that_it_waited_for() -> None:
     assert depths(DIAMOND) == {"ingest": 0, "left": 1, "right": 1, "join": 2}
 
 
+def test_a_step_that_waits_for_nobody_stands_just_above_the_first_that_needs_it() -> None:
+    chain = [Node("a", "done", 0, ()), Node("b", "done", 0, ("a",)), Node("c", "done", 0, ("b", "late")), Node("late", "done", 0, ())]
+    assert depths(chain)["late"] == 1
+
+
 def test_each_step_is_drawn_once_with_its_state() -> None:
     drawing = ElementTree.fromstring(draw(DIAMOND))
     assert [title.text for title in drawing.iter("title")] == [
