@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from journey.artifacts import Document, FrameSchema
 from journey.clock import duration
+from journey.values.text import MISSING
 
 NAN = "nan"
 OTHER = "other"
 SCORE = "score"
-MISSING_WORDS = (None, "__missing__")      # a missing category as the model sees it
+MISSING_WORDS = (None, MISSING)            # a missing category, before and after the model's word for it is put in
 # Deciles see shifts of the bulk; the outer four see tails and outliers, to which deciles are blind.
 QUANTILES = (0.001, 0.01, *(tenth / 10 for tenth in range(1, 10)), 0.99, 0.999)
 MOST_CATEGORIES = 20                       # series a feature costs; rarer categories share the bin `other`
