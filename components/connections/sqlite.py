@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+import duckdb
+
 from journey.errors import DataError, ProjectError, Unavailable
 from journey.parquet import copy_to_parquet, identifier, open_duckdb, quoted
 from journey.sections import SqlSource
@@ -18,6 +20,7 @@ from journey.values.text import number_text
 
 _BUSY_SECONDS = 30.0          # as long as the ledger's own busy timeout: a writer's transaction is far shorter
 _ROW_NAMES = ("rowid", "_rowid_", "oid")
+_LONGEST_ROW = 2**26         # bytes; DuckDB's own limit of 2 MB is for files by hand
 _MIXED = "mixed"
 _NULL = "\\N 5f0c2a71"         # stands for NULL on the way to DuckDB; nothing that a source would hold, unlike an empty text
 
@@ -112,24 +115,31 @@ class DatabaseTable:
             DataError: there is no such table, or a column holds bytes or broken text.
             Unavailable: the database stayed locked.
         """
-        with tempfile.TemporaryDirectory(prefix="journey-sqlite-") as folder:
+        with tempfile.TemporaryDirectory(prefix="journey-sqlite-") as folder, self._translated():
             rows = Path(folder, "rows.csv")
-            try:
-                types = self._copy(rows)
-            except sqlite3.OperationalError as error:
-                if "locked" in str(error) or "busy" in str(error):
-                    locked = f"found it locked for {_BUSY_SECONDS:.0f} s; try again when its writer is done"
-                    raise Unavailable(f"{self.where}: expected {self.database.path} to be readable, {locked}") from error
-                raise DataError(f"{self.where}: expected a readable table in {self.database.path}, found: {error}") from error
-            except sqlite3.DatabaseError as error:
-                raise DataError(f"{self.where}: expected a SQLite database at {self.database.path}, found: {error}") from error
+            types = self._copy(rows)
             columns = "{" + ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in types.items()) + "}"
             query = (
                 f"SELECT * FROM read_csv({quoted(str(rows))}, auto_detect = false, columns = {columns}, header = false, "  # noqa: S608  # quoted
-                f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)})"
+                f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)}, max_line_size = {_LONGEST_ROW})"
             )
             with open_duckdb() as connection:
                 copy_to_parquet(connection, query, path)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        where, path = self.where, self.database.path
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                locked = f"found it locked for {_BUSY_SECONDS:.0f} s; try again when its writer is done"
+                raise Unavailable(f"{where}: expected {path} to be readable, {locked}") from error
+            raise DataError(f"{where}: expected a readable table in {path}, found: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{where}: expected a SQLite database at {path}, found: {error}") from error
+        except duckdb.InvalidInputException as error:
+            raise DataError(f"{where}: expected rows of at most {_LONGEST_ROW >> 20} MiB in {path}, found: {error}") from error
 
     def _copy(self, rows: Path) -> dict[str, str]:
         """Copies the rows to a CSV file, from C to C: no value becomes an object of ours. Returns DuckDB's type of each column."""

@@ -1,6 +1,6 @@
 """The profile of raw tables as a page that needs nothing but itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from journey.artifacts import ColumnQuality, QualityReport, TableQuality
@@ -35,6 +35,5 @@ def _cells(name: str, seen: ColumnQuality, rows: int) -> Iterator[str]:
     yield f"<td>{_counts(seen.frequent)}</td>"
 
 
-def _counts(pairs: object) -> str:
-    counted = [(str(value), int(count)) for value, count in pairs]  # type: ignore[attr-defined]
+def _counts(counted: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{escape(repr(value))} {count:,}" for value, count in counted)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import ibis
 
@@ -141,13 +140,11 @@ def _sent_away(ruled: _Ruled, place: int) -> ibis.Table:
     """The values of one column that send their rows to quarantine."""
     _, name, rule = ruled.places[place]
     rows = ruled.rows.filter(ruled.sent_away(place, rule))
-    key, contract = ruled.contract.key, ruled.contract
-    key_place = list(contract.columns).index(key) if key else None
-    key_text = ibis.null("string") if key_place is None else _told(contract.columns[cast("str", key)], rows[f"r{key_place}"])
+    keys = [_told(key_rule, rows[f"r{place}"]) for place, column, key_rule in ruled.places if column == ruled.contract.key]
     return rows.select(
         table=ibis.literal(ruled.name, type="string"),
         row=rows[ROW],
-        key=key_text,
+        key=keys[0] if keys else ibis.null("string"),
         column=ibis.literal(name, type="string"),
         rule=rows[f"b{place}"],
         value=_told(rule, rows[f"r{place}"]),

@@ -1,7 +1,7 @@
 """Validate data: does each raw table have the columns, rows and freshness that its contract asks for, and what is in it?"""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 import ibis
@@ -85,7 +85,7 @@ def _staleness(name: str, table: ibis.Table, contract: Table, now: datetime) -> 
         yield f"table '{name}': expected an event of the last {contract.freshness}, found {found}; is the source still being written?"
 
 
-def _age(age: object) -> str:
+def _age(age: timedelta) -> str:
     return str(age).split(".")[0]
 
 
