@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.data.labels import VALUE, Class, Tables, classes_of, labelled
-from components.data.split import SPLITS, TEST, TRAIN, VALIDATION, Boundaries, boundaries, bucket, digests
+from components.data.split import SPLITS, TEST, TRAIN, VALIDATION, Boundaries, boundaries, bucket, digests, text_of
 from journey.artifacts import LABEL, ROW, SPLIT, TIME, Curated
 from journey.clock import EPOCH, duration
 from journey.declarations import Label
@@ -143,7 +143,7 @@ def _reason(plan: CuratePlan, spine: ibis.Table, rows: ibis.Table, window: _Wind
 def _asked_for(plan: CuratePlan, spine: ibis.Table) -> ibis.Value:
     wanted = ibis.literal(True)
     for column, values in plan.spine.only.items():
-        wanted = wanted & spine[column].cast("string").isin([str(written(value)) for value in values])
+        wanted = wanted & text_of(spine[column]).isin([str(written(value)) for value in values])
     return wanted.fill_null(False)
 
 

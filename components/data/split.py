@@ -77,11 +77,16 @@ def digests(spine: ibis.Table, raw: ibis.Table, by: tuple[str, ...], columns: tu
     Returns:
         ROW and `digest`, hexadecimal digits.
     """
-    parts = [_present(standardized(_AS_TEXT, raw[column]).value) for column in columns]
+    parts = [_present(text_of(raw[column])) for column in columns]
     whole = raw.select(ROW, whole=ibis.literal(_BETWEEN).join(parts) if parts else ibis.literal(""))
-    known = spine.select(ROW, known=ibis.coalesce(*(spine[column].cast("string") for column in by)) if by else ibis.null("string"))
+    known = spine.select(ROW, known=ibis.coalesce(*(text_of(spine[column]) for column in by)) if by else ibis.null("string"))
     joined = known.inner_join(whole, ROW)
     return joined.select(ROW, digest=ibis.coalesce(joined.known, joined.whole).hexdigest("sha256"))
+
+
+def text_of(column: ibis.Value) -> ibis.Value:
+    """The one text of each value: 7 and 7.0 are `7`, whatever type a source gave them."""
+    return standardized(_AS_TEXT, column).value if column.type().is_numeric() else column.cast("string")
 
 
 def _present(text: ibis.Value) -> ibis.Value:

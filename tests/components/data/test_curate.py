@@ -126,6 +126,22 @@ def test_only_chosen_rows_are_trained_on_and_the_others_stay(raw: Raw) -> None:
     assert len(rows) == 60
 
 
+def test_numbers_and_truth_values_are_chosen_by_what_they_say(raw: Raw) -> None:
+    contract = Table.model_validate({"columns": {**PLAIN.columns, "n": {"type": "float"}, "t": {"type": "boolean"}}})
+    columns = {"a": [str(place) for place in range(120)], "b": ["x"] * 120, "y": ["yes", "no"] * 60}
+    rows = raw(**columns, n=[1.0, 2.0, 0.5] * 40, t=[True] * 60 + [False] * 60)
+    result, _ = curated(rows, plain(spine={"table": "t", "only": {"n": [1, 0.5], "t": [True]}}), contract)
+    assert result.curated.left_out == {"filtered": 80}
+
+
+def test_a_number_is_on_the_same_side_whatever_type_its_source_gave_it(raw: Raw) -> None:
+    same = {"b": ["x"] * 120, "y": ["yes", "no"] * 60}
+    as_integers, as_doubles, as_texts = ([kind(place) for place in range(120)] for kind in (int, float, str))
+    tables = [curated(raw(a=numbers, **same), plain(), PLAIN)[1] for numbers in (as_integers, as_doubles, as_texts)]
+    sides = [[row[SPLIT] for row in rows] for rows in tables]
+    assert sides[0] == sides[1] == sides[2]
+
+
 def test_a_hash_keeps_a_row_on_its_side_when_others_come_and_go(raw: Raw) -> None:
     def rows_of(count: int) -> ibis.Table:
         return raw(a=[f"{place}" for place in range(count)], b=["x"] * count, y=["yes" if place % 2 else "no" for place in range(count)])
