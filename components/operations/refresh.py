@@ -91,13 +91,21 @@ class Refresher:
         if not self.views:
             folder = self.surroundings.project
             raise ProjectError(f"{folder}: expected a @feature_view in features.py, found none: there is nothing to refresh")
-        with tempfile.TemporaryDirectory(prefix="journey-refresh-") as scratch, self._tables(Path(scratch)) as tables:
+        with tempfile.TemporaryDirectory(prefix="journey-refresh-") as scratch, self.tables(Path(scratch)) as tables:
             written = write_views(self.views, tables, self.project.entities, Path(scratch, "views"))
             return prepare_online(written, self.home / FOLDER, moment, self.interval)
 
     @contextmanager
-    def _tables(self, scratch: Path) -> Iterator[dict[str, ibis.Table]]:
-        """The tables that views ask for, standardized, with their declared columns."""
+    def tables(self, scratch: Path) -> Iterator[dict[str, ibis.Table]]:
+        """The tables that views ask for, as the sources have them now: standardized, with their declared columns.
+
+        Args:
+            scratch: a folder for the raw tables.
+
+        Raises:
+            DataError: the sources break the contract.
+            Unavailable: a source doesn't answer.
+        """
         asked = {table for view in self.views for table in view.compute.tables}
         contracts = {name: table for name, table in self.project.tables.items() if name in asked}
         sources = {name: self.project.sources[name] for name in contracts}
