@@ -27,7 +27,7 @@ from journey.records.entries import Promotion, Retraining
 from journey.records.ledger import Ledger
 
 LEAD_SECONDS = 16.0                # from `journey up` to the first question: what the processes need to start on two cores
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0              # on a machine that is busy with other things
 LOOK_SECONDS = 0.5
 END_SECONDS = 40.0                 # for `journey up` to end its processes
 
@@ -67,8 +67,8 @@ class Performance:
         first: Unix time of the first answer.
         drifted: Unix time at which the world turned; None where it didn't.
         answers: all of them.
-        retraining: the newest request for a retraining; None where nobody asked.
-        promotions: of the model, oldest first.
+        retraining: the first request for a retraining; None where nobody asked.
+        promotions: to champion, oldest first.
     """
 
     stage: Stage
@@ -108,8 +108,9 @@ def _train(stage: Stage, told: Told) -> None:
     if ended.returncode != 0:
         raise JourneyError(f"training: expected a version, found: {result.get('error') or 'no answer'}. The log is {stage.folder}/run.log.")
     seconds = sum(step["seconds"] for step in result["steps"])
-    shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(result["metrics"]["test"].items()))
-    told(f"{result['model']} version {result['version']}: {len(result['steps'])} steps, {seconds:.0f} s of work; on test rows {shown}")
+    metric = load_project(stage.project).predict.metric
+    quality = f"{metric} {result['metrics']['test'][metric]:.3f} on test rows"
+    told(f"version {result['version']} of {result['model']}: {len(result['steps'])} steps, {seconds:.0f} s of work, {quality}")
 
 
 @contextlib.contextmanager
@@ -212,7 +213,8 @@ class _Act:
 
     def _records(self) -> tuple[Retraining | None, tuple[Promotion, ...]]:
         retrainings = self._ledger.retrainings(self._project.name)
-        return (retrainings[0] if retrainings else None), self._ledger.promotions(self._project.name)
+        champions = tuple(one for one in self._ledger.promotions(self._project.name) if one.role == "champion")
+        return (retrainings[0] if retrainings else None), champions
 
     def _where(self) -> str:
         retraining, promotions = self._records()

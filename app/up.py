@@ -16,14 +16,14 @@ import httpx
 from app.supervisor import Service, Supervisor
 from components.operations.promote import Promoter
 from journey.clock import clock_of
-from journey.errors import Conflict, ProjectError, Unavailable
+from journey.errors import Conflict, JourneyError, ProjectError, Unavailable
 from journey.project import Project, load_project
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
 from pipelines.trigger import PATH as RETRAIN_PATH
 
 ACTOR = "journey up"
-READY_SECONDS = 60.0               # real time for the first process to answer: imports on a busy machine take long
+READY_SECONDS = 180.0              # real time for the first process to answer: imports on a busy machine take long
 LOOK_SECONDS = 0.1
 
 
@@ -66,34 +66,42 @@ def up(place: Place, told: Callable[[str], None], stop: threading.Event) -> None
     """
     project = load_project(place.project)
     with _alone(place):
-        told(promote_first(place, project))
+        require_version(place, project)
         fixed = Place(place.project, place.home, place.host, place.port or _free_port(), place.trigger_port or _free_port())
         server, trigger = f"http://{place.host}:{fixed.port}", f"http://{place.host}:{fixed.trigger_port}"
         environment = os.environ | {"JOURNEY_HOME": str(place.home), "JOURNEY_PROJECT": str(place.project)}
         facts = {"project": project.name, "server": server, "trigger": trigger, "clock": environment.get("JOURNEY_CLOCK", "")}
-        services = _services(fixed, project, server, trigger)
-        keeper = Supervisor(services, place.folder, environment, told, facts)
-        announcer = threading.Thread(target=_announce, args=(server, trigger, told, stop), daemon=True)
-        announcer.start()
+        keeper = Supervisor(_services(fixed, project, server, trigger), place.folder, environment, told, facts)
+        beginning = _Beginning(place, project, (server, trigger), told, stop)
+        beginning.start()
         keeper.run(stop)
+        if beginning.error is not None:
+            raise beginning.error
+
+
+def require_version(place: Place, project: Project) -> None:
+    """Refuses a loop with nothing to serve.
+
+    Raises:
+        ProjectError: there is no version that could answer.
+    """
+    ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
+    try:
+        if all(version.retired is not None for version in ledger.versions(project.name)):
+            raise ProjectError(f"model '{project.name}': expected a version in {place.home}, found none. `journey run` makes one.")
+    finally:
+        ledger.close()
 
 
 def promote_first(place: Place, project: Project) -> str:
-    """Makes the newest version champion where the model has none, and says which version answers.
-
-    Raises:
-        ProjectError: there is no version at all.
-    """
+    """Makes the newest version champion where the model has none, and says which version answers."""
     ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
     try:
         champion = ledger.current(project.name)
         if champion is not None:
             return f"{project.name} version {champion.version} is champion"
-        usable = [version for version in ledger.versions(project.name) if version.retired is None]
-        if not usable:
-            raise ProjectError(f"model '{project.name}': expected a version in {place.home}, found none. `journey run` makes one.")
-        now = clock_of(os.environ).now()
-        wanted = PromotionRequest(project.name, usable[-1].version, 0, ACTOR, "the first version", now)
+        newest = [version for version in ledger.versions(project.name) if version.retired is None][-1]
+        wanted = PromotionRequest(project.name, newest.version, 0, ACTOR, "the first version", clock_of(os.environ).now())
         promotion = Promoter(ledger, place.home).promote(wanted)
         return f"{project.name} version {promotion.version} promoted: the first"
     finally:
@@ -122,14 +130,25 @@ def _services(place: Place, project: Project, server: str, trigger: str) -> list
     ]
 
 
-def _announce(server: str, trigger: str, told: Callable[[str], None], stop: threading.Event) -> None:
-    for name, url in (("server", f"{server}/health/status"), ("trigger", f"{trigger}/health")):
+class _Beginning(threading.Thread):
+    """What is done while the processes start: the first promotion, which loads the registry; then it is said where they answer."""
+
+    def __init__(self, place: Place, project: Project, urls: tuple[str, str], told: Callable[[str], None], stop: threading.Event) -> None:
+        super().__init__(name="beginning", daemon=True)
+        self.error: JourneyError | None = None
+        self._place, self._project, self._urls, self._told, self._stop_all = place, project, urls, told, stop
+
+    def run(self) -> None:
+        server, trigger = self._urls
         try:
-            wait_until_it_answers(url, stop)
-        except Unavailable as error:
-            told(str(error))
-            return
-        told(f"{name} answers at {url.rsplit('/health', 1)[0]}")
+            self._told(promote_first(self._place, self._project))
+            wait_until_it_answers(f"{server}/health/status", self._stop_all)
+            self._told(f"server answers at {server}")
+            wait_until_it_answers(f"{trigger}/health", self._stop_all)
+            self._told(f"trigger answers at {trigger}")
+        except JourneyError as error:
+            self.error = error
+            self._stop_all.set()
 
 
 def wait_until_it_answers(url: str, stop: threading.Event, seconds: float = READY_SECONDS) -> None:

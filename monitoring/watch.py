@@ -77,10 +77,11 @@ def watch(what: Watch, stop: threading.Event) -> None:
     """Evaluates at the rules' pace until `stop` is set."""
     monitor, messenger = Monitor(what.rules), Messenger(what.trigger, what.clock)
     targets = [Target(url) for url in what.servers]
+    round_of_targets = _Round(targets)
     journal = Journal(what.out, what.clock)
     ringing: set[str] = set()
     while not stop.wait(what.pause_seconds):
-        assessments = monitor.evaluate(_scrapes(targets), what.clock.now())
+        assessments = monitor.evaluate(round_of_targets.scrapes(), what.clock.now())
         alerts = [alert for alert in (assessment.alert() for assessment in assessments) if alert is not None]
         for alert in alerts:
             if alert.fingerprint not in ringing:
@@ -92,14 +93,26 @@ def watch(what: Watch, stop: threading.Event) -> None:
         target.close()
 
 
-def _scrapes(targets: Sequence[Target]) -> dict[str, Scrape]:
-    found = {}
-    for target in targets:
-        try:
-            found[target.url] = target.scrape()
-        except Unavailable as error:
-            log.warning("%s", error)
-    return found
+class _Round:
+    """Scrapes all targets; one that doesn't answer is told of once, and once when it is back."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets, self._silent = targets, set[str]()
+
+    def scrapes(self) -> dict[str, Scrape]:
+        """What each target that answers says, by its URL."""
+        found = {}
+        for target in self._targets:
+            try:
+                found[target.url] = target.scrape()
+            except Unavailable as error:
+                if target.url not in self._silent:
+                    log.warning("%s", error)
+                self._silent.add(target.url)
+        for url in self._silent & found.keys():
+            log.info("%s answers", url)
+        self._silent -= found.keys()
+        return found
 
 
 class Journal:

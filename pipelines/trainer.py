@@ -1,11 +1,13 @@
 """Training for the trigger: the pipelines of this machine, and the promotion of what they make."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from components.operations.promote import Promoter
-from journey.artifacts import Curated
+from journey.artifacts import Comparison, Curated
 from journey.clock import Clock
 from journey.errors import DataError
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Retraining
@@ -14,7 +16,7 @@ from pipelines.retraining import ACTOR, Trained
 from pipelines.runs import Run, RunOptions
 from pipelines.submit import submit
 
-CURATE = "curate-data"
+CURATE, CHOOSE = "curate-data", "choose-model"
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,16 @@ class LocalTrainer:
     def train(self, run: str, onset: datetime | None) -> Trained:
         """The whole training run; one that ended before a kill is told of and not run again."""
         known = next((record for record in self.ledger.runs(self.model) if record.id == run), None)
-        if known is not None and known.state == "done":
-            made = [version.version for version in self.ledger.versions(self.model) if version.bundle == known.bundle]
-            return Trained(run, "done", made[0] if made else None)
-        if known is not None and known.state == "refused":
-            return Trained(run, "refused", error="a gate said no before the trigger was killed; see the run's page")
-        ended = self._submit(onset, run=run)
-        return Trained(run, ended.state, ended.version, ended.error or "")
+        if known is None or known.state not in ("done", "refused"):
+            ended = self._submit(onset, run=run)
+            state, error = ended.state, ended.error or ""
+        else:
+            state, error = known.state, "a gate said no before the trigger was killed; see the run's page"
+        if state != "done":
+            return Trained(run, state, error=error)
+        told = json.loads((self.home / "runs" / run / "result.json").read_text(encoding="utf-8"))
+        undecided = _undecided(told["outputs"])
+        return Trained(run, "refused", error=undecided) if undecided else Trained(run, "done", told["version"])
 
     def promote(self, request: Retraining, trained: Trained, replaced: Promotion | None) -> Promotion:
         """Makes the trained version champion in place of `replaced`, and retires that.
@@ -84,8 +89,12 @@ class LocalTrainer:
         return submit(self.project, options=RunOptions(parameters=parameters, until=until, home=self.home, run=run, wait=True))
 
 
+def _undecided(outputs: Mapping[str, Mapping[str, object]]) -> str:
+    """Why no gate could tell whether the new version is better, so that a person has to; "" where they could."""
+    comparison = Comparison.read(Path(str(outputs[CHOOSE]["comparison"])) / "comparison.json")
+    open_ones = [f"{gate} {verdict}" for gate, verdict in comparison.gates.items() if verdict.startswith("undecided")]
+    return "; ".join(open_ones) and f"{'; '.join(open_ones)}. A person decides: `journey promote`."
+
+
 def _curated(run: Run) -> Path:
-    found = run.outputs[CURATE]["curated"]
-    if not isinstance(found, Path | str):
-        raise DataError(f"run {run.id}: expected one artifact 'curated', found {found!r}")
-    return Path(found)
+    return Path(str(run.outputs[CURATE]["curated"]))
