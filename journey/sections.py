@@ -13,23 +13,30 @@ from journey.values.columns import ColumnRule
 Task = Literal["binary", "multiclass", "regression"]
 Scalar = str | int | float | bool
 
+_CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 METRICS: dict[str, tuple[Task, ...]] = {
-    "roc_auc": ("binary",),
-    "average_precision": ("binary",),
+    "roc_auc": _CLASSES,
+    "average_precision": _CLASSES,
+    "log_loss": _CLASSES,
     "brier": ("binary",),
+    "accuracy": _CLASSES,
+    "balanced_accuracy": _CLASSES,
     "f1": ("binary",),
-    "log_loss": ("binary", "multiclass"),
-    "accuracy": ("binary", "multiclass"),
-    "balanced_accuracy": ("binary", "multiclass"),
-    "f1_macro": ("multiclass",),
+    "f1_macro": _CLASSES,
     "r2": ("regression",),
     "rmse": ("regression",),
     "mae": ("regression",),
 }
 """The metrics that a project may name, with the tasks that they fit. How they are worked out: journey.model.scores."""
 
-ESTIMATORS = ("dummy", "logistic", "ridge", "hist_gradient_boosting", "random_forest")
-"""The candidates that come with the platform. How they are built: journey.model.estimators."""
+ESTIMATORS: dict[str, tuple[Task, ...]] = {
+    "dummy": (*_CLASSES, "regression"),
+    "logistic": _CLASSES,
+    "ridge": ("regression",),
+    "hist_gradient_boosting": (*_CLASSES, "regression"),
+    "random_forest": (*_CLASSES, "regression"),
+}
+"""The candidates that come with the platform, with the tasks that they fit. How they are built: journey.model.estimators."""
 
 
 def _checked_duration(text: object) -> object:

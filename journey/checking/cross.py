@@ -7,7 +7,7 @@ from journey.checking.problems import KeyPath, nearest
 from journey.checking.python_files import FEATURES, MODELS, REQUEST_FEATURES, Code
 from journey.clock import duration
 from journey.errors import RequestError
-from journey.sections import ESTIMATORS, METRICS, Project, Table, Task
+from journey.sections import ESTIMATORS, METRICS, Project, Table
 from journey.values.columns import ColumnRule, value_form
 
 Finding = tuple[KeyPath, str]
@@ -186,7 +186,6 @@ def _candidate_findings(project: Project, code: Code) -> Iterator[Finding]:
     if project.candidates == "auto":
         return
     own = [f"models.{function.name}" for function in code.decorated(MODELS, "candidate")]
-    unfit = {"logistic": "regression", "ridge": "classification"}
     if not project.candidates:
         yield ("candidates",), "expected auto or at least one candidate, found none"
     for place, candidate in enumerate(project.candidates):
@@ -200,12 +199,8 @@ def _candidate_findings(project: Project, code: Code) -> Iterator[Finding]:
                     yield path, f"expected a @candidate function of {MODELS}, found '{name}'.{nearest(name, own)}"
             elif name not in ESTIMATORS:
                 yield path, f"unknown candidate '{name}'.{nearest(name, (*ESTIMATORS, *own))}"
-            elif unfit.get(name) == _kind(project.predict.task):
-                yield path, f"'{name}' is not for {unfit[name]}, found task {project.predict.task}"
-
-
-def _kind(task: Task) -> str:
-    return "regression" if task == "regression" else "classification"
+            elif project.predict.task not in ESTIMATORS[name]:
+                yield path, f"'{name}' is for task {' or '.join(ESTIMATORS[name])}, found task {project.predict.task}"
 
 
 _CHECKS: tuple[Callable[[Project, Code], Iterator[Finding]], ...] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journey.errors import ProjectError
-from journey.project import FilesSource, SqlSource, load_project, problems
+from journey.project import ESTIMATORS, METRICS, FilesSource, SqlSource, load_project, problems
 from journey.values.columns import ColumnRule
 
 GOOD = """\
@@ -136,8 +136,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
         ("metric: average_precision", "metric: avg_precision",
          "project.yaml:23: predict.metric: unknown metric 'avg_precision'. Did you mean 'average_precision'?"),
         ("metric: average_precision", "metric: rmse",
-         "project.yaml:23: predict.metric: expected a metric for task binary (roc_auc, average_precision, brier, f1, log_loss, accuracy, "
-         "balanced_accuracy), found 'rmse'"),
+         "project.yaml:23: predict.metric: expected a metric for task binary (roc_auc, average_precision, log_loss, brier, "
+         "accuracy, balanced_accuracy, f1, f1_macro), found 'rmse'"),
         ("positive: true, ", "", "project.yaml:23: predict: expected positive: with the label's value that counts as positive, found none"),
         ("label: disputed", "label: dispute",
          "project.yaml:23: predict.label: expected a column of payments or a @label function of features.py, found 'dispute'. "
@@ -156,7 +156,7 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
          "project.yaml:24: split.group: expected a column of payments, found 'card'. Did you mean 'card_id'?"),
         ("refresh: 1h", "refresh: 0h", "project.yaml:25: features.refresh: expected more than no time, found 0h"),
         ("[logistic,", "[logistc,", "project.yaml:26: candidates[0]: unknown candidate 'logistc'. Did you mean 'logistic'?"),
-        ("[logistic,", "[ridge,", "project.yaml:26: candidates[0]: 'ridge' is not for classification, found task binary"),
+        ("[logistic,", "[ridge,", "project.yaml:26: candidates[0]: 'ridge' is for task regression, found task binary"),
         ("models.stacked", "models.stackd",
          "project.yaml:26: candidates[2]: expected a @candidate function of models.py, found 'models.stackd'. "
          "Did you mean 'models.stacked'?"),
@@ -248,3 +248,11 @@ def test_reading_a_project_imports_neither_tables_nor_models():
     heavy = "{'ibis', 'pandas', 'numpy', 'duckdb', 'pyarrow', 'sklearn', 'kfp'} & {name.split('.')[0] for name in sys.modules}"
     code = f"import sys, journey.project; sys.exit(' '.join({heavy}) or 0)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_metrics_and_estimators_that_check_knows_are_those_that_are_built():
+    from journey.model.estimators import KINDS
+    from journey.model.scores import MEASURES
+
+    assert {name: measure.tasks for name, measure in MEASURES.items()} == METRICS
+    assert {name: set(kind.make) for name, kind in KINDS.items()} == {name: set(tasks) for name, tasks in ESTIMATORS.items()}
