@@ -26,7 +26,6 @@ from journey.project import Project, load_project
 from journey.records.entries import Promotion, Retraining
 from journey.records.ledger import Ledger
 
-LEAD_SECONDS = 16.0                # from `journey up` to the first question: what the processes need to start on two cores
 READY_SECONDS = 180.0              # on a machine that is busy with other things
 LOOK_SECONDS = 0.5
 END_SECONDS = 40.0                 # for `journey up` to end its processes
@@ -64,7 +63,7 @@ class Performance:
     Attributes:
         stage: where.
         clock: the platform clock.
-        first: Unix time of the first answer.
+        first: Unix time of the first question.
         drifted: Unix time at which the world turned; None where it didn't.
         answers: all of them.
         retraining: the first request for a retraining; None where nobody asked.
@@ -92,10 +91,15 @@ def perform(script: Script, told: Told) -> Performance:
         payments = world.found(HISTORY_DAYS, round(script.rate * DAY_SECONDS))
         told(f"a bank with {payments:,} payments of {HISTORY_DAYS} days: {stage.bank}")
         _train(stage, told)
-        clock = stage.clock_from(time.time() + LEAD_SECONDS)
-        with _running_loop(stage, clock) as server:
-            told(f"`journey up`: server, refresh, monitor and trigger; the server is {server}")
-            return _Act(script, stage, clock, world, told).play(server)
+        clock = stage.clock_from(time.time())
+        traffic = Traffic(world, clock, script.rate)
+        traffic.start()          # the bank doesn't wait for us: what is paid while the processes start is history, too
+        try:
+            with _running_loop(stage, clock) as server:
+                told(f"`journey up`: server, refresh, monitor and trigger; the server is {server}")
+                return _Act(script, stage, clock, world, told).play(traffic, server)
+        finally:
+            traffic.stop()
 
 
 def _train(stage: Stage, told: Told) -> None:
@@ -158,17 +162,14 @@ class _Act:
         self._ledger = Ledger.connect(f"sqlite:///{self.stage.home}/ledger.db")
         self._said: set[str] = set()
 
-    def play(self, server: str) -> Performance:
+    def play(self, traffic: Traffic, server: str) -> Performance:
         """From the first question to the last answer."""
-        first = max(self.clock.unix, time.time())
+        first = time.time()
         drifted = first + self.script.calm_seconds if self.script.drift else None
         self.world.drift_from = self.clock.at(drifted) if drifted else None
-        traffic = Traffic(server, self.world, self.clock, self.script.rate)
-        traffic.start(first)
-        try:
-            self._watch(traffic, first, drifted)
-        finally:
-            traffic.stop()
+        traffic.ask(server)
+        self._watch(traffic, first, drifted)
+        traffic.stop()
         performance = Performance(self.stage, self.clock, first, drifted, tuple(traffic.answers()), *self._records())
         self._ledger.close()
         return performance

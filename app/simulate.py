@@ -82,51 +82,56 @@ class Answer:
 
 
 class Traffic:
-    """A steady stream of questions over kept connections; every answer is kept."""
+    """A world that goes on at a steady pace, and a server that from some moment on is asked about all that happens; answers are kept."""
 
-    def __init__(self, url: str, world: World, clock: Clock, rate: float) -> None:
-        self._address = urlsplit(url).netloc
+    def __init__(self, world: World, clock: Clock, rate: float) -> None:
         self._world, self._clock, self._rate = world, clock, rate
         self._stop = threading.Event()
         self._queue: SimpleQueue[tuple[Happening, float] | None] = SimpleQueue()
         self._answers: list[Answer] = []
         self._pacer = threading.Thread(target=self._pace, name="pacer")
-        self._askers = [threading.Thread(target=self._ask_on, name=f"asker-{number}") for number in range(CONNECTIONS)]
+        self._askers: list[threading.Thread] = []
 
-    def start(self, unix: float) -> None:
-        """Starts; the first question is due at that Unix time."""
-        self._first = unix
-        for thread in (self._pacer, *self._askers):
+    def start(self) -> None:
+        """Lets the world go on from the clock's origin; nobody is asked yet."""
+        self._pacer.start()
+
+    def ask(self, url: str) -> None:
+        """From now on the server at the URL is asked about all that happens, over connections that are kept."""
+        address = urlsplit(url).netloc
+        self._askers = [threading.Thread(target=self._ask_on, args=(address,), name=f"asker-{number}") for number in range(CONNECTIONS)]
+        for thread in self._askers:
             thread.start()
 
     def stop(self) -> None:
-        """Asks no more, and waits for the answers under way."""
+        """Asks no more, and waits for the answers under way; a second time does nothing."""
         self._stop.set()
         self._pacer.join()
         for _ in self._askers:
             self._queue.put(None)
         for thread in self._askers:
             thread.join()
+        self._askers = []
 
     def answers(self) -> list[Answer]:
         """All answers so far, in the order in which they came."""
         return list(self._answers)
 
     def _pace(self) -> None:
-        asked = 0
+        happened, first = 0, self._clock.unix
         while not self._stop.wait(TICK_SECONDS):
-            due = int(max(0.0, time.time() - self._first) * self._rate)
-            if due <= asked:
+            due = int(max(0.0, time.time() - first) * self._rate)
+            if due <= happened:
                 continue
-            times = [self._first + number / self._rate for number in range(asked, due)]
+            times = [first + number / self._rate for number in range(happened, due)]
             happenings = self._world.happen([self._clock.at(unix) for unix in times])
             self._world.enter(happenings, happenings[-1].moment)
-            for happening, unix in zip(happenings, times, strict=True):
+            for happening, unix in zip(happenings, times, strict=True) if self._askers else ():
                 self._queue.put((happening, unix))
-            asked = due
+            happened = due
 
-    def _ask_on(self) -> None:
-        connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_SECONDS)
+    def _ask_on(self, address: str) -> None:
+        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_SECONDS)
         while (item := self._queue.get()) is not None:
             self._answers.append(_ask(connection, *item))
         connection.close()

@@ -80,8 +80,9 @@ def served(shop: Shop) -> Iterator[str]:
 def test_traffic_is_paced_and_each_row_is_in_the_books_before_the_server_is_asked() -> None:
     shop, start = Shop(), time.time() + 0.2
     with served(shop) as url:
-        traffic = Traffic(url, shop, Clock(NOON, start, 4320.0), rate=100.0)
-        traffic.start(start)
+        traffic = Traffic(shop, Clock(NOON, start, 4320.0), rate=100.0)
+        traffic.start()
+        traffic.ask(url)
         time.sleep(1.2)
         traffic.stop()
     answers = sorted(traffic.answers(), key=lambda answer: answer.asked)
@@ -96,8 +97,9 @@ def test_traffic_is_paced_and_each_row_is_in_the_books_before_the_server_is_aske
 def test_each_answer_names_its_version_and_what_was_looked_up_and_a_refusal_is_kept_as_failed() -> None:
     shop, start = Shop(), time.time()
     with served(shop) as url:
-        traffic = Traffic(url, shop, Clock(NOON, start, 1.0), rate=200.0)
-        traffic.start(start)
+        traffic = Traffic(shop, Clock(NOON, start, 1.0), rate=200.0)
+        traffic.ask(url)
+        traffic.start()
         time.sleep(0.4)
         traffic.stop()
     by_number = {answer.happening.row["number"]: answer for answer in traffic.answers()}
@@ -107,10 +109,26 @@ def test_each_answer_names_its_version_and_what_was_looked_up_and_a_refusal_is_k
     assert (refused.status, refused.error, refused.failed) == (400, "the ninth is refused", True)
 
 
+def test_what_happens_before_the_first_question_is_in_the_books_and_asked_about_never() -> None:
+    shop = Shop()
+    with served(shop) as url:
+        traffic = Traffic(shop, Clock(NOON, time.time() - 0.5, 1.0), rate=100.0)
+        traffic.start()
+        time.sleep(0.3)
+        silent = set(shop.entered)
+        traffic.ask(url)
+        time.sleep(0.3)
+        traffic.stop()
+    assert len(silent) >= 50
+    assert not silent & set(shop.asked)
+    assert len(shop.asked) == len(traffic.answers()) > 0
+
+
 def test_a_server_that_is_away_fails_requests_and_ends_nothing() -> None:
     shop, start = Shop(), time.time()
-    traffic = Traffic("http://127.0.0.1:9", shop, Clock(NOON, start, 1.0), rate=100.0)
-    traffic.start(start)
+    traffic = Traffic(shop, Clock(NOON, start, 1.0), rate=100.0)
+    traffic.ask("http://127.0.0.1:9")
+    traffic.start()
     time.sleep(0.3)
     traffic.stop()
     assert len(traffic.answers()) > 5
