@@ -64,4 +64,4 @@ def _inputs(schema: FrameSchema) -> str:
 
 
 def _dropped(schema: FrameSchema) -> str:
-    return "\n".join(f"- `{item.name}`: {item.reason}. {item.detail}" for item in schema.dropped) or "Nothing."
+    return "\n".join(f"- `{item.name}`: {item.reason}: {item.detail}" for item in schema.dropped) or "Nothing."

@@ -106,8 +106,10 @@ class Scorer:
             RequestError: a looked-up row is absent and the bundle refuses that, or a category holds the reserved word.
             ProjectError: a request feature raised.
         """
-        complete = [self._complete(row, found) for row, found in zip(values, looked_up, strict=True)]
-        numbers = np.array([self._numbers(row) for row in complete], dtype=np.float64).reshape(len(complete), self._width)
+        complete: Sequence[Values] = values
+        if self._derived or self._absent:
+            complete = [self._complete(row, found) for row, found in zip(values, looked_up, strict=True)]
+        numbers = np.array(list(map(self._numbers, complete)), dtype=np.float64).reshape(len(complete), self._width)
         categories = np.empty((len(complete), len(self._category_names)), dtype=object)
         if self._category_names:
             for index, row in enumerate(complete):
@@ -193,6 +195,7 @@ def _onnx_model(content: bytes, signature: BundleSignature) -> Predict:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.enable_mem_pattern = False                  # plans memory by shape; the number of rows differs each time
+    options.enable_cpu_mem_arena = False                # would keep the memory of the largest batch for ever; no slower without
     options.log_severity_level = 3                      # errors only: warnings of the optimizer say nothing to an operator
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     outputs = [signature.outputs[0].name]
