@@ -1,7 +1,7 @@
 """Promote, roll back, retire: who answers, decided in the ledger by compare-and-swap; MLflow's aliases follow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -65,11 +65,7 @@ class Promoter:
             Conflict: another promotion came between; nothing was changed.
             DataError: there is no such version, or it is retired.
         """
-        replaced = self.ledger.current(request.model, request.role)
-        promotion = self.ledger.promote(request)
-        if request.role == "champion" and replaced is not None and replaced.version != promotion.version:
-            reason = f"replaced by version {promotion.version}: {request.reason}"
-            self.ledger.retire(Retirement(request.model, replaced.version, request.actor, reason, request.at))
+        promotion = self.ledger.promote(replace(request, retire_replaced=request.role == "champion"))
         self.follow(request.model)
         return promotion
 

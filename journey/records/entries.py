@@ -86,6 +86,7 @@ class PromotionRequest:
         replaces_seq: the promotion that the asker saw as the newest of this model and role; 0 if there was none.
         evidence: what the decision rests on, kept in the audit log.
         reinstate: a retired version may come back into use: a rollback.
+        retire_replaced: the version that held the role is retired in the same transaction.
     """
 
     model: str
@@ -97,6 +98,7 @@ class PromotionRequest:
     role: Role = "champion"
     evidence: Mapping[str, object] = field(default_factory=dict)
     reinstate: bool = False
+    retire_replaced: bool = False
 
 
 @dataclass(frozen=True)

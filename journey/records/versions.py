@@ -75,9 +75,18 @@ def promote(connection: Connection, request: PromotionRequest) -> Promotion:
         DataError: there is no such version, or it is retired and the request isn't a rollback.
     """
     version = find(connection, request.model, request.version)
-    _refuse_if_overtaken(request, current(connection, request.model, request.role))
+    replaced = current(connection, request.model, request.role)
+    _refuse_if_overtaken(request, replaced)
     if version.retired is not None:
         _reinstate(connection, request, version)
+    promotion = _recorded(connection, request, version)
+    if request.retire_replaced and replaced is not None and replaced.version != request.version:
+        reason = f"replaced by version {request.version}: {request.reason}"
+        retire(connection, Retirement(request.model, replaced.version, request.actor, reason, request.at))
+    return promotion
+
+
+def _recorded(connection: Connection, request: PromotionRequest, version: Version) -> Promotion:
     promotion = Promotion(
         seq=next_number(connection, PROMOTIONS, "seq"),
         model=request.model,

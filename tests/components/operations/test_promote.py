@@ -1,0 +1,106 @@
+"""Promote, roll back and retire on a real ledger."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from components.operations.promote import Promoter, Successor, promote
+from journey.errors import Conflict, DataError
+from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement
+from journey.records.ledger import Ledger
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def promoter(tmp_path: Path) -> Iterator[Promoter]:
+    ledger = Ledger.connect(f"sqlite:///{tmp_path}/ledger.db")
+    for number in range(1, 5):
+        ledger.register_version(Registration("income", f"bundle-{number}", f"/b/{number}", "run", (None, None), NOON, "register"))
+    yield Promoter(ledger, tmp_path)
+    ledger.close()
+
+
+def champion(promoter: Promoter, version: int) -> Promotion:
+    seen = promoter.ledger.current("income")
+    return promote(promoter.ledger, promoter.home, Successor("income", version, seen, "trigger", "better", NOON, {"over_champion": 0.1}))
+
+
+def retired(promoter: Promoter) -> list[int]:
+    return [version.version for version in promoter.ledger.versions("income") if version.retired]
+
+
+def test_the_champion_that_is_replaced_is_retired_with_the_reason(promoter: Promoter) -> None:
+    champion(promoter, 1)
+    champion(promoter, 2)
+    assert retired(promoter) == [1]
+    entry = promoter.ledger.audit_trail("income")[-1]
+    assert (entry.action, entry.version, entry.reason) == ("retire", 1, "replaced by version 2: better")
+    assert promoter.ledger.verify_audit() == 7
+
+
+def test_promoting_the_champion_again_retires_nobody(promoter: Promoter) -> None:
+    champion(promoter, 1)
+    champion(promoter, 1)
+    assert retired(promoter) == []
+
+
+def test_a_challenger_retires_nobody(promoter: Promoter) -> None:
+    promoter.promote(PromotionRequest("income", 1, 0, "ada", "try", NOON, role="challenger"))
+    promoter.promote(PromotionRequest("income", 2, 1, "ada", "try", NOON, role="challenger"))
+    assert retired(promoter) == []
+
+
+def test_rolling_back_goes_back_one_version_each_time(promoter: Promoter) -> None:
+    for version in (1, 2, 3):
+        champion(promoter, version)
+    assert promoter.rollback("income", "ada", "worse", NOON).version == 2
+    assert promoter.rollback("income", "ada", "still worse", NOON).version == 1
+    assert retired(promoter) == [2, 3]
+    with pytest.raises(DataError, match="expected a version that was champion before, found none"):
+        promoter.rollback("income", "ada", "what else", NOON)
+
+
+def test_after_a_rollback_the_next_champion_can_be_rolled_back_too(promoter: Promoter) -> None:
+    for version in (1, 2):
+        champion(promoter, version)
+    promoter.rollback("income", "ada", "worse", NOON)
+    champion(promoter, 3)
+    assert promoter.rollback("income", "ada", "worse", NOON).version == 1
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back_to(promoter: Promoter) -> None:
+    with pytest.raises(DataError, match="found none"):
+        promoter.rollback("income", "ada", "why not", NOON)
+
+
+def test_of_promoters_that_saw_the_same_champion_one_wins(promoter: Promoter) -> None:
+    seen = champion(promoter, 1)
+    start, outcomes = threading.Barrier(3), []
+
+    def race(version: int) -> None:
+        start.wait()
+        try:
+            outcomes.append(promote(promoter.ledger, promoter.home, Successor("income", version, seen, "trigger", "better", NOON)).version)
+        except Conflict:
+            outcomes.append(None)
+
+    racers = [threading.Thread(target=race, args=(version,)) for version in (2, 3, 4)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert sorted(outcome is None for outcome in outcomes) == [False, True, True]
+    winner = next(outcome for outcome in outcomes if outcome)
+    assert promoter.ledger.current("income").version == winner
+    assert retired(promoter) == [1]
+
+
+def test_a_champion_is_not_retired(promoter: Promoter) -> None:
+    champion(promoter, 1)
+    with pytest.raises(Conflict, match="found the champion 1"):
+        promoter.retire(Retirement("income", 1, "ada", "old", NOON))
+    assert promoter.retire(Retirement("income", 2, "ada", "never used", NOON)).retired == NOON
