@@ -14,7 +14,6 @@ from journey.model.scoring import Scorer
 from journey.model.scoring_tables import nothing_looked_up
 from tests.serving.tiny import probability, write_tiny_bundle
 
-
 COMMAS = Layout()
 
 
