@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import httpx
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from journey.records.entries import Retirement
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PREDICTIONS = "/api/v1.0/predictions"
 
 
@@ -248,6 +252,18 @@ def test_a_promotion_takes_over_without_a_lost_or_wrong_answer(home, serve, tiny
     assert set(named) == {1, 2, 3}
     for version, (_, answer, amount) in zip(named, answers, strict=True):
         assert answer["data"]["ndarray"][0][1] == pytest.approx(tiny(amount, "phone", version), abs=1e-9)
+
+
+def test_the_replaced_version_stays_held_though_retired_until_another_takes_its_place(home, serve, eventually):
+    for _ in range(2):
+        home.promote(home.register())
+    home.ledger.retire(Retirement("tiny", 1, "test", "replaced", NOW))
+    server = serve()
+    assert server.ready["versions"] == [1, 2]
+    assert server.post(rows({"amount": 1}) | {"meta": {"tags": {"version": 1}}}).status_code == 200
+    home.promote(home.register())
+    home.ledger.retire(Retirement("tiny", 2, "test", "replaced", NOW))
+    eventually(lambda: server.get("/health/status").json()["meta"]["tags"] == {"model": "tiny", "version": 3, "held": [2, 3]})
 
 
 def test_a_promoted_version_that_was_tampered_with_is_refused_and_the_old_one_goes_on(home, serve, eventually):
