@@ -31,13 +31,22 @@ def validate(tables: Mapping[str, ibis.Table], snapshot: Snapshot, contracts: Ma
     Raises:
         DataError: with everything that keeps the run from going on, a line each.
     """
+    refuse_breaches(tables, snapshot, contracts, now)
+    found = {name: list(snapshot.tables[name].columns) for name in contracts}
+    return QualityReport(tables={name: _profiled(tables[name], contract, found[name]) for name, contract in contracts.items()})
+
+
+def refuse_breaches(tables: Mapping[str, ibis.Table], snapshot: Snapshot, contracts: Mapping[str, Table], now: datetime) -> None:
+    """Compares raw tables with their contracts, without the profile: for whoever needs the tables and nobody reads of them.
+
+    Raises:
+        DataError: with everything that keeps the run from going on, a line each.
+    """
     problems = [problem for name, contract in contracts.items() for problem in _problems(name, contract, snapshot)]
     if not problems:
         problems = [problem for name, contract in contracts.items() for problem in _staleness(name, tables[name], contract, now)]
     if problems:
         raise DataError("\n".join(problems))
-    found = {name: list(snapshot.tables[name].columns) for name in contracts}
-    return QualityReport(tables={name: _profiled(tables[name], contract, found[name]) for name, contract in contracts.items()})
 
 
 def _problems(name: str, contract: Table, snapshot: Snapshot) -> Iterator[str]:

@@ -21,7 +21,9 @@ def extract_features(plan: dict, contracts: dict, code: str, curated: dsl.Input[
     folder = Path(curated.path)
     own = ProjectCode.load(Path(os.environ["JOURNEY_PROJECT"])) if code else ProjectCode()
     with tempfile.TemporaryDirectory(prefix="journey-views-") as scratch, open_tables(folder, tables) as opened:
-        given = CuratedTables(opened, Curated.read(folder / "curated.json").classes)
+        decided = Curated.read(folder / "curated.json")
+        decided.require_enough()          # curate lets a retraining wait for rows; whoever comes here is past waiting
+        given = CuratedTables(opened, decided.classes)
         extract(ExtractPlan.model_validate(plan), tables, given, own, Path(scratch)).write(Path(frame.path))
 
 

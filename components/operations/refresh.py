@@ -18,14 +18,14 @@ from components.connections.sources import Surroundings, open_sources
 from components.data.clean import clean
 from components.data.ingest import ingest
 from components.data.standardize import standardize
-from components.data.validate import validate
+from components.data.validate import refuse_breaches
 from feature_repo.materialize import Prepared, prepare_online
 from feature_repo.views import write_views
-from journey.artifacts import ROW
+from journey.artifacts import ROW, ColumnQuality, QualityReport, Snapshot, TableQuality
 from journey.clock import clock_of, duration
 from journey.declarations import FeatureView, load_declarations
 from journey.errors import ProjectError
-from journey.project import Project, load_project
+from journey.project import Project, Table, load_project
 from journey.tables import open_tables
 
 FOLDER = "feast"               # in $JOURNEY_HOME
@@ -112,10 +112,21 @@ class Refresher:
         with open_sources(sources, self.surroundings) as opened:
             snapshot = ingest(opened, scratch)
         with open_tables(scratch, contracts, row=ROW) as raw:
-            checked = validate(raw, snapshot, contracts, clock_of(self.surroundings.environment).now())
-            cleaned = clean(raw, contracts, checked)
+            refuse_breaches(raw, snapshot, contracts, clock_of(self.surroundings.environment).now())
+            cleaned = clean(raw, contracts, _unread(snapshot, contracts))
             typed = standardize(cleaned.tables, contracts, cleaned.quality)
             yield {name: table.select(*contracts[name].columns) for name, table in typed.tables.items()}
+
+
+def _unread(snapshot: Snapshot, contracts: Mapping[str, Table]) -> QualityReport:
+    """A report that nobody will read: the steps ask for one, and a refresh has no time for a profile."""
+    nothing = ColumnQuality(missing=0, distinct=0)
+    return QualityReport(
+        tables={
+            name: TableQuality(rows_in=snapshot.tables[name].rows, rows_out=0, columns=dict.fromkeys(table.columns, nothing))
+            for name, table in contracts.items()
+        }
+    )
 
 
 def refresh(folder: Path, home: Path, moment: datetime, environment: Mapping[str, str]) -> Refreshed:
