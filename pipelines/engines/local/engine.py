@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.engines.local.cache import Cache
 from pipelines.engines.local.executor import Executor
 from pipelines.engines.local.graph import Graph
-from pipelines.engines.local.phases import phase_of, preloaded
+from pipelines.engines.local.phases import following, phase_of, preloaded
 from pipelines.engines.local.steps import Record, Setting, Tools
 from pipelines.engines.local.store import Store
 from pipelines.engines.local.until import until
@@ -75,7 +75,15 @@ def execute(graph: Graph, request: Request) -> Ended:
 
 async def _executed(graph: Graph, request: Request) -> tuple[Record, Failure | None, Mapping[str, float]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    setting = Setting(request.run, request.home, request.environment, request.workers or cores, request.progress, phase_of)
+    setting = Setting(
+        run=request.run,
+        home=request.home,
+        environment=request.environment,
+        slots=request.workers or cores,
+        progress=request.progress,
+        phase_of=phase_of,
+        following=following(graph),
+    )
     store = Store(request.home)
     store.sweep()
     async with Workers(preloaded(graph, request.libraries), request.root, setting.folder / "log") as workers:

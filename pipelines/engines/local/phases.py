@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from pipelines.engines.local.graph import Graph
+from pipelines.engines.local.graph import Component, Dag, Graph, Program
 
 _STEPS = "components"       # the package whose folders are the phases
 _NONE = "steps"             # the phase of a step that imports none of our own
@@ -23,6 +23,36 @@ def preloaded(graph: Graph, libraries: Mapping[str, Sequence[str]]) -> dict[str,
         ours = (name for name in _imported(program.source) if name.partition(".")[0] in (_STEPS, "journey"))
         modules.setdefault(phase_of(program.source), {}).update(dict.fromkeys(ours))
     return {phase: (*libraries.get(phase, ()), *names) for phase, names in modules.items()}
+
+
+def following(graph: Graph) -> dict[str, frozenset[str]]:
+    """For each phase those whose steps wait for one of its steps, at whatever distance."""
+    edges: dict[str, set[str]] = {}
+    for component in (graph.root, *graph.components.values()):
+        if isinstance(component.body, Dag):
+            inside = {name: _phases(graph, graph.components[task.component]) for name, task in component.body.tasks.items()}
+            for name, task in component.body.tasks.items():
+                for before in task.after & inside.keys():
+                    for phase in inside[before]:
+                        edges.setdefault(phase, set()).update(inside[name])
+    return {phase: frozenset(_reached(edges, phase)) for phase in edges}
+
+
+def _phases(graph: Graph, component: Component) -> frozenset[str]:
+    if isinstance(component.body, Program):
+        return frozenset({phase_of(component.body.source)})
+    bodies = (graph.components[task.component].body for task in graph.tasks(component))
+    return frozenset(phase_of(body.source) for body in bodies if isinstance(body, Program))
+
+
+def _reached(edges: Mapping[str, set[str]], start: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = edges.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached
 
 
 @lru_cache(maxsize=1024)

@@ -27,6 +27,7 @@ class Setting:
         environment: variables that every step is given.
         slots: how many steps run at a time.
         phase_of: the phase of a step's source; each phase has its own fork server.
+        following: for each phase those that wait for it.
     """
 
     run: str
@@ -35,6 +36,7 @@ class Setting:
     slots: int
     progress: Progress
     phase_of: Callable[[str], str]
+    following: Mapping[str, frozenset[str]]
 
     @property
     def folder(self) -> Path:
@@ -100,7 +102,7 @@ class Steps:
         if known and call.task.cached:
             return self._ended(call, known.values, self._step(call, "done", cached=True, log=self._setting.home / known.log))
         if call.task.cached:
-            self._tools.workers.start_all()
+            self._load_ahead(call)
         async with self._slots:
             self._setting.progress.began(call.name)
             attempt = await self._tried(call)
@@ -136,6 +138,11 @@ class Steps:
         self.record.outputs[call.name] = values
         self._told(step)
         return Outcome("done", values, None, frozenset({call.name}))
+
+    def _load_ahead(self, call: Call) -> None:
+        """Starts the servers of what waits for this step: its result is new, so they most likely have to run, too."""
+        for phase in self._setting.following.get(self._setting.phase_of(call.program.source), ()):
+            self._tools.workers.start(phase)
 
     def _told(self, step: Step) -> None:
         self.record.steps[step.name] = step

@@ -91,11 +91,6 @@ class Workers:
             server = _Server(phase, self._logs / f".{phase}.log", self.preload_seconds)
             self._servers[phase] = asyncio.create_task(server.opened(self._preload.get(phase, ()), self._root))
 
-    def start_all(self) -> None:
-        """Starts the servers of all phases: once one step has to run, those after it most likely have to, too, and loading takes long."""
-        for phase in self._preload:
-            self.start(phase)
-
     async def run(self, job: Job) -> Report:
         """Runs a job to its end.
 
