@@ -32,6 +32,7 @@ from pipelines.retraining import Retrainer
 
 PATH = "/api/v1/retrain"
 MOST_BYTES = 1_000_000             # a webhook of thousands of alerts is smaller
+NICENESS = 10                      # who answers requests and keeps features fresh comes first; training takes what is left
 
 log = logging.getLogger("journey.trigger")
 
@@ -179,6 +180,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8081)
     wanted = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.nice(NICENESS)
     try:
         project = load_project(wanted.project)
         policy = Policy(duration(project.retraining.cooldown), project.retraining.per_day, project.retraining.fresh_rows)
