@@ -11,6 +11,7 @@ from journey.values.patterns import LONGEST, matcher
 from journey.values.rules import ColumnRule, Kind, Value, respelled
 from journey.values.text import EXACT_INTEGERS, MISSING, lower, number_text, stripped
 
+_WORD = 2**64
 LARGEST = 1.7976931348623157e308
 """The largest double."""
 
@@ -66,6 +67,11 @@ def _unreadable(_: object) -> None:
     return None
 
 
+def _is_json(number: int | float) -> bool:
+    """Whether a parser of requests gives such a number; a longer integer can't even be written out in time."""
+    return isinstance(number, float) or -_WORD < number < _WORD
+
+
 def _text_reading(rule: ColumnRule) -> Reading[str]:
     values = None if rule.values is None else frozenset(rule.values)
     matches = None if rule.pattern is None else matcher(rule.pattern).fullmatch
@@ -83,7 +89,7 @@ def _text_reading(rule: ColumnRule) -> Reading[str]:
 
     return Reading(
         spelled,
-        lambda number: spelled(number_text(number)),
+        lambda number: spelled(number_text(number)) if _is_json(number) else None,
         lambda truth: spelled("true" if truth else "false"),
         None if values is None and matches is None else breach,
     )
@@ -141,6 +147,6 @@ def _boolean_reading(rule: ColumnRule) -> Reading[bool]:
     meaning = {lower(stripped(word)): False for word in rule.false} | {lower(stripped(word)): True for word in rule.true}
     return Reading(
         lambda text: meaning.get(lower(stripped(text))),
-        lambda number: meaning.get(number_text(number)),
+        lambda number: meaning.get(number_text(number)) if _is_json(number) else None,
         lambda truth: truth,
     )

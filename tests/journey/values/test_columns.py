@@ -65,6 +65,8 @@ def test_a_good_value_becomes_its_type(value, rule, result):
         ("4111", {"type": "integer", "range": [0, 1], "pii": True}, "column 'amount': expected [0, 1], found text (not shown: pii)"),
         ("maybe", {"type": "boolean", "true": ["ja"], "false": ["nein"]}, "column 'amount': expected one of ja, nein, found 'maybe'"),
         ("__missing__", {"type": "category"}, "column 'amount': expected text other than the reserved __missing__, found '__missing__'"),
+        (10**300, {"type": "string"}, "column 'amount': expected text other than the reserved __missing__, "
+         "found a number of more than 30 digits"),
         (10**400, {"type": "float"}, "column 'amount': expected a finite number, found a number of more than 30 digits"),
         ("x" * 100, {"type": "date"}, f"column 'amount': expected a date as YYYY-MM-DD, found '{'x' * 80}' … (100 characters)"),
     ],
