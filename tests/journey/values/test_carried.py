@@ -22,7 +22,8 @@ def test_a_contract_keeps_the_order_of_its_columns_and_its_open_ranges():
 
 def test_a_plan_keeps_none_and_whole_numbers():
     predict = Predict(label="late", task="binary", positive=1, metric="roc_auc")
-    plan = CuratePlan(spine=Spine(table="trips"), time=None, entities={"b": "x", "a": "y"}, predict=predict, split=Split(by="hash"), history="0s", lag="0s", seed=3)
+    spine, split = Spine(table="trips"), Split(by="hash")
+    plan = CuratePlan(spine=spine, time=None, entities={"b": "x", "a": "y"}, predict=predict, split=split, history="0s", lag="0s", seed=3)
     again = CuratePlan.model_validate(through_a_pipeline(carried(plan)))
     assert again == plan
     assert type(again.predict.positive) is int
@@ -30,7 +31,8 @@ def test_a_plan_keeps_none_and_whole_numbers():
 
 
 def test_a_candidate_keeps_integers_that_scikit_learn_would_refuse_as_floats():
-    spec = CandidateSpec(name="forest", estimator="random_forest", parameters={"max_depth": 12, "max_features": None}, search_space={"depth": [None, 3]})
+    parameters: dict[str, object] = {"max_depth": 12, "max_features": None}
+    spec = CandidateSpec(name="forest", estimator="random_forest", parameters=parameters, search_space={"depth": [None, 3]})
     again = CandidateSpec.model_validate(through_a_pipeline(carried(spec)))
     assert again == spec
     assert type(again.parameters["max_depth"]) is int
