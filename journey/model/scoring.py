@@ -5,7 +5,6 @@ worked out once, when the Scorer is made; a row then costs one call a column. Im
 """
 
 import difflib
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -18,6 +17,7 @@ from journey.errors import DataError, RequestError
 from journey.model.bundle import ONNX, REQUEST_FEATURES, SKOPS, Bundle, BundleSignature
 from journey.model.inputs import matrix, worded
 from journey.request_features import RequestFunction, load_request_features
+from journey.telemetry import switch_off
 from journey.values.columns import Value, value_form
 
 Count = Callable[[str, str], None]
@@ -187,7 +187,7 @@ def _model(bundle: Bundle) -> Predict:
 
 
 def _onnx_model(content: bytes, signature: BundleSignature) -> Predict:
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    switch_off()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

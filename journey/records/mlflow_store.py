@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from journey.telemetry import switch_off
+
 TEMPLATES = Path(".cache", "journey")        # under the user's home, as caches are
 
 
@@ -15,7 +17,7 @@ def ensure_store(path: Path, templates: Path | None = None) -> None:
         path: of mlflow.db; parents are made.
         templates: where migrated databases are kept, by MLflow's version; by default in the user's cache.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    switch_off()
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

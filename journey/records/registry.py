@@ -6,7 +6,6 @@ done again, after a kill at any point, and changes nothing then.
 
 import filecmp
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from journey.errors import DataError
 from journey.model.bundle import bundle_digest
 from journey.records.entries import Promotion, Version
 from journey.records.mlflow_store import ensure_store
+from journey.telemetry import switch_off
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -217,7 +217,7 @@ def _candidate_key(row: BoardRow) -> str:
 
 
 def _tags(row: BoardRow, chosen: bool) -> dict[str, str]:
-    tags = {"journey.source": row.source, "journey.why": row.candidate.why, "journey.passes": str(row.passes).lower()}
+    tags = {"journey.source": row.source, "journey.why": row.candidate.why}
     return {**tags, CHOSEN_TAG: str(chosen).lower()}
 
 
@@ -226,7 +226,7 @@ def _figures(name: str, value: float, low: float, high: float) -> tuple[tuple[st
 
 
 def _write_mlmodel(folder: Path) -> None:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    switch_off()
     from mlflow.models import Model
 
     model = Model()
