@@ -224,7 +224,6 @@ class BoardRow(Document):
     fit_seconds: float = 0.0               # shown to people; never decides
     microseconds_a_row: float = 0.0
     bytes: int = 0
-    passes: bool = True                    # the gates on cross-validation
     source: Literal["candidate", "trial"] = "candidate"
 
 

@@ -89,7 +89,6 @@ class LeaderboardRow:
     values: tuple[str, ...]
     microseconds: str
     kib: str
-    passes: bool
     chosen: bool
 
 
@@ -152,7 +151,6 @@ def _leaderboard_row(row: BoardRow, choice: Choice | None) -> LeaderboardRow:
         values=tuple(f"{metric.value:.4f}" for metric in row.metrics),
         microseconds=f"{row.microseconds_a_row:.1f}",
         kib=f"{row.bytes / 1024:,.0f}",
-        passes=row.passes,
         chosen=choice is not None and row.candidate == choice.candidate,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.models.champion import NotComparable, Rival
-from components.models.gates import BYTES, OVER_CHAMPION, OVER_DUMMY, Verdict, judged, require_known, within
+from components.models.gates import BYTES, OVER_CHAMPION, OVER_DUMMY, Verdict, judged, on_metrics, require_known, within
 from components.models.rows import FrameRows, Part
 from components.models.train import Fitted, fit
 from journey.artifacts import Board, BoardRow, CandidateSpec, Choice, Comparison, Metric
@@ -14,7 +14,7 @@ from journey.errors import DataError
 from journey.model.estimators import DUMMY
 from journey.model.fitting import Rows, Training
 from journey.model.scores import bootstrap, metrics_of, paired_bootstrap
-from journey.sections import Gates, ModelPlan
+from journey.sections import Bound, Gates, ModelPlan
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Compared:
 
 
 def best_of(board: Board, gates: Gates) -> BoardRow:
-    """The best row within the gates on folds and size; where none is, the best of all, so that the gates can say what is missing.
+    """The best row within reach of the gates on metrics and size; where none is, the best of all, so that gates can say what is missing.
+
+    A gate on a metric is within reach if the 95 % interval on validation rows touches it; whether it holds, test rows say.
 
     The dummy is only there to be beaten: it is taken where there is nothing else.
 
@@ -54,10 +56,11 @@ def best_of(board: Board, gates: Gates) -> BoardRow:
     """
     if not board.rows:
         raise DataError("board: expected candidates to choose from, found none. Name some under `candidates`.")
-    size = gates.model.get(BYTES)
+    size, asked = gates.model.get(BYTES), on_metrics(gates)
 
     def place(row: BoardRow) -> tuple[bool, bool]:
-        return row.candidate.estimator == DUMMY, not (row.passes and (size is None or within(size, row.bytes)))
+        small = size is None or within(size, row.bytes)
+        return row.candidate.estimator == DUMMY, not (small and all(_touches(metric, asked.get(metric.name)) for metric in row.metrics))
 
     return min(board.rows, key=place)          # of equals the first: the board is best first
 
@@ -125,6 +128,10 @@ def verdicts_on(chosen: Chosen, gates: Gates, over_dummy: Metric, over_champion:
     if over_champion:
         notes[OVER_CHAMPION] = f"low end of the 95 % interval, {over_champion.name} better by {over_champion.value:.6g}, {note}"
     return judged(gates, found, notes)
+
+
+def _touches(metric: Metric, bound: Bound | None) -> bool:
+    return bound is None or any(within(bound, value) for value in (metric.low, metric.value, metric.high))
 
 
 def _why(row: BoardRow, board: Board) -> str:

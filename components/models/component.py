@@ -86,9 +86,11 @@ def validate_model(
     wanted = ModelPlan.model_validate(plan)
     folded = CrossValidation(FrameRows.read(Path(frame.path)), wanted, folds)
     found = validate(CandidateSpec.model_validate(candidate), wanted, Gates.model_validate(gates), folded, own)
-    found.write(Path(scores.path) / SCORES)
-    for number, score in enumerate(found.fold_scores, 1):
-        metrics.log_metric(f"{found.metric}_fold_{number}", score)
+    found.scores.write(Path(scores.path) / SCORES)
+    for number, score in enumerate(found.scores.fold_scores, 1):
+        metrics.log_metric(f"{found.scores.metric}_fold_{number}", score)
+    for gate in found.out_of_reach:
+        metrics.log_metric(f"out_of_reach_{gate}", 1)
 
 
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)

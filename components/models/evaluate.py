@@ -53,7 +53,6 @@ def evaluate(plan: ModelPlan, rows: FrameRows, models: Sequence[Fitted], scores:
                 fit_seconds=round(model.seconds, 3),
                 microseconds_a_row=microseconds_a_row(model.pipeline, part, rows.classes),
                 bytes=len(model.content),
-                passes=folds.passes,
             )
         )
     return Evaluated(Board(metric=plan.metric, rows=ranked(board, plan.metric)), curves)

@@ -21,7 +21,7 @@ STYLE = """
 body{font:14px/1.5 system-ui,sans-serif;color:#222;margin:24px;max-width:1100px}table{border-collapse:collapse;margin:12px 0}
 th,td{padding:4px 12px;text-align:right;border-bottom:1px solid #ddd;font-variant-numeric:tabular-nums}
 th:first-child,td:first-child{text-align:left}small{color:#777}figure{display:inline-block;margin:8px 16px 8px 0}
-figcaption{font-weight:600}.out{color:#999}
+figcaption{font-weight:600}
 """
 
 
@@ -41,9 +41,8 @@ def leaderboard_page(board: Board, curves: Mapping[str, Curves]) -> str:
 def _row(row: BoardRow) -> str:
     values = "".join(f"<td>{each.value:.4f}<br><small>{each.low:.4f} to {each.high:.4f}</small></td>" for each in row.metrics)
     folds = ", ".join(f"{score:.4f}" for score in row.fold_scores)
-    out = "" if row.passes else ' class="out" title="a gate is out of its reach"'
     return (
-        f"<tr{out}><td>{escape(row.candidate.name)}<br><small>{escape(row.candidate.why)}</small></td>{values}"
+        f"<tr><td>{escape(row.candidate.name)}<br><small>{escape(row.candidate.why)}</small></td>{values}"
         f"<td><small>{folds}</small></td><td>{row.microseconds_a_row:.1f}</td><td>{row.bytes / 1024:,.0f}</td></tr>"
     )
 

@@ -30,17 +30,16 @@ def tune(board: Board, search: Search, plan: ModelPlan, rows: FrameRows, own: tu
     if not best or search.trials < 1:
         return board
     folds = CrossValidation(rows, plan, search.folds)
-    found: list[tuple[CandidateSpec, tuple[float, ...], bool]] = []
+    found: list[tuple[CandidateSpec, tuple[float, ...]]] = []
     for place, row in enumerate(best):
         trials = search.trials // len(best) + (place < search.trials % len(best))
-        found += [(spec, scores, row.passes) for spec, scores in _search(row, trials, folds, plan, own)]
+        found += _search(row, trials, folds, plan, own)
     return Board(metric=board.metric, rows=ranked([*board.rows, *_evaluated(found, plan, rows, own)], board.metric))
 
 
 def _best(board: Board, search: Search) -> list[BoardRow]:
-    """The best candidates that have something to vary, those within reach of the gates first."""
-    tunable = [row for row in board.rows if row.candidate.search_space and row.candidate.estimator != DUMMY]
-    return sorted(tunable, key=lambda row: not row.passes)[: search.best]
+    """The best candidates that have something to vary."""
+    return [row for row in board.rows if row.candidate.search_space and row.candidate.estimator != DUMMY][: search.best]
 
 
 def _search(
@@ -80,12 +79,12 @@ def _drawn(trial: optuna.Trial, name: str, space: Space) -> Parameter:
 
 
 def _evaluated(
-    found: Sequence[tuple[CandidateSpec, tuple[float, ...], bool]], plan: ModelPlan, rows: FrameRows, own: tuple[Candidate, ...]
+    found: Sequence[tuple[CandidateSpec, tuple[float, ...]]], plan: ModelPlan, rows: FrameRows, own: tuple[Candidate, ...]
 ) -> list[BoardRow]:
     train, validation = rows.part("train"), rows.part("validation")
     training, looking = Training(train.table, train.labels), Rows(validation.table)
     board = []
-    for spec, scores, passes in found:
+    for spec, scores in found:
         fitted = fit(spec, plan, rows, training, own)
         predictions = looking.predict(fitted.pipeline, rows.classes)
         board.append(
@@ -96,7 +95,6 @@ def _evaluated(
                 fit_seconds=round(fitted.seconds, 3),
                 microseconds_a_row=microseconds_a_row(fitted.pipeline, validation, rows.classes),
                 bytes=len(fitted.content),
-                passes=passes,
                 source="trial",
             )
         )

@@ -1,5 +1,6 @@
 """Validate models: cross-validation on training rows, and whether the gates are within reach."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,11 @@ SCORES = "scores.json"
 
 
 class FoldScores(Document):
-    """scores.json: one candidate's metric in each fold. No limit of a gate is in it: a gate that moves and says the same changes nothing.
-
-    Attributes:
-        fold_scores: the project's metric in each fold.
-        passes: whether the gates are within reach.
-        breaks: the gates that are not.
-    """
+    """scores.json: one candidate's metric in each fold. Nothing of a gate is in it, so that a gate that moves trains nothing anew."""
 
     candidate: str
     metric: str
     fold_scores: tuple[float, ...]
-    passes: bool
-    breaks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, directory: Path) -> "FoldScores":
@@ -35,9 +28,15 @@ class FoldScores(Document):
         return cls.read(directory / SCORES)
 
 
-def validate(
-    spec: CandidateSpec, plan: ModelPlan, gates: Gates, folds: CrossValidation, own: tuple[Candidate, ...]
-) -> FoldScores:
+@dataclass(frozen=True)
+class Validated:
+    """A candidate's scores, and the gates that are out of its reach: said early, decided by choose."""
+
+    scores: FoldScores
+    out_of_reach: tuple[str, ...]
+
+
+def validate(spec: CandidateSpec, plan: ModelPlan, gates: Gates, folds: CrossValidation, own: tuple[Candidate, ...]) -> Validated:
     """Scores a candidate in each fold.
 
     A gate on a metric is out of reach if even the folds' mean plus two standard errors misses it: folds have fewer rows than
@@ -52,10 +51,8 @@ def validate(
     for part, predictions in folds.predictions(spec, own):
         for name, values in found.items():
             values.append(score(name, part.labels, predictions))
-    breaks = tuple(name for name, bound in sorted(asked.items()) if not any(within(bound, value) for value in _reach(found[name])))
-    return FoldScores(
-        candidate=spec.name, metric=plan.metric, fold_scores=tuple(found[plan.metric]), passes=not breaks, breaks=breaks
-    )
+    missed = tuple(name for name, bound in sorted(asked.items()) if not any(within(bound, value) for value in _reach(found[name])))
+    return Validated(FoldScores(candidate=spec.name, metric=plan.metric, fold_scores=tuple(found[plan.metric])), missed)
 
 
 def _reach(values: list[float]) -> tuple[float, float, float]:

@@ -44,7 +44,7 @@ def linear(task: Task) -> CandidateSpec:
 def evaluated(rows: FrameRows, plan: ModelPlan, gates: Gates = Gates(), specs: tuple[CandidateSpec, ...] = ()) -> Evaluated:  # noqa: B008
     folds = CrossValidation(rows, plan, 2)
     listed = specs or (DUMMY, linear(plan.task))
-    scores = [validate(spec, plan, gates, folds, ()) for spec in listed]
+    scores = [validate(spec, plan, gates, folds, ()).scores for spec in listed]
     return evaluate(plan, rows, [train(spec, plan, rows, ()) for spec in listed], reversed(scores))
 
 
@@ -98,12 +98,14 @@ def test_the_best_within_reach_of_the_gates_is_taken_and_the_dummy_only_alone(ma
     board = evaluated(make_frame(), make_plan()).board
     logistic, dummy = board.rows
     small = logistic.model_copy(update={"candidate": logistic.candidate.model_copy(update={"name": "small"}), "bytes": 10})
-    outside = logistic.model_copy(update={"passes": False})
+    asked = Gates(model={"roc_auc": Bound(min=0.8)})
+    weak = (Metric(name="roc_auc", value=0.7, low=0.6, high=0.75),)
+    outside = logistic.model_copy(update={"metrics": weak})
     three = Board(metric="roc_auc", rows=(logistic, small, dummy))
     assert best_of(three, Gates()) == logistic
     assert best_of(three, Gates(model={"bytes": Bound(max=100)})) == small
-    assert best_of(Board(metric="roc_auc", rows=(outside, small)), Gates()) == small
-    assert best_of(Board(metric="roc_auc", rows=(dummy, outside)), Gates()) == outside
+    assert best_of(Board(metric="roc_auc", rows=(outside, small)), asked) == small
+    assert best_of(Board(metric="roc_auc", rows=(dummy, outside)), asked) == outside
     assert best_of(Board(metric="roc_auc", rows=(dummy,)), Gates()) == dummy
     with pytest.raises(DataError, match="expected candidates to choose from"):
         best_of(Board(metric="roc_auc", rows=()), Gates())
