@@ -6,6 +6,7 @@ done again, after a kill at any point, and changes nothing then.
 
 import filecmp
 import hashlib
+import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -230,7 +231,7 @@ def _write_mlmodel(folder: Path) -> None:
     from mlflow.models import Model
 
     model = Model()
-    model.add_flavor("python_function", loader_module="journey.model.pyfunc", data="bundle")
+    model.add_flavor("python_function", loader_module="journey.model.pyfunc", data="bundle", python_version=platform.python_version())
     model.save(str(folder / "MLmodel"))
 
 
