@@ -2,16 +2,21 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from components.operations.refresh import Refresher
+from feature_repo.materialize import load_feast
 from journey.clock import Clock
+from pipelines.refresher import Freshness
 
 START = datetime(2026, 1, 8, tzinfo=UTC)
 PROJECT = """
@@ -46,38 +51,67 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-def command(project: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "pipelines.refresher", "-p", str(project), "--home", str(project / "home"), *more]
+def told(lines: Iterator[str]) -> dict:
+    return json.loads(next(lines))
 
 
-def test_refreshes_follow_each_other_and_one_that_fails_is_told_and_counted(project):
+@pytest.fixture
+def lines() -> Iterator[tuple[Iterator[str], TextIO]]:
+    """Both ends of a pipe: what the refresher writes is read as it comes."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as ours, os.fdopen(writing, "w") as theirs:
+        yield ours, theirs
+
+
+def test_refreshes_follow_each_other_and_one_that_fails_is_told_and_counted(project, lines):
+    load_feast()
     clock = Clock(START, time.time(), 1200.0)         # a refresh every 3 s, a quarter of it ahead
-    environment = os.environ | {"JOURNEY_CLOCK": clock.text()}
-    with subprocess.Popen(command(project), env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        first, second = json.loads(process.stdout.readline()), json.loads(process.stdout.readline())
+    ours, theirs = lines
+    stop, refresher = threading.Event(), Refresher.of(project, project / "home", {})
+    freshness = Freshness(refresher, clock, stop, theirs)
+    freshness.first()
+    loop = threading.Thread(target=freshness.keep)
+    loop.start()
+    try:
+        first, second = told(ours), told(ours)
         (project / "payments.csv").unlink()
-        third = json.loads(process.stdout.readline())
-        while "error" not in third:
-            third = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        failed = next(line for line in map(json.loads, ours) if "error" in line)
+    finally:
+        stop.set()
+        loop.join(60)
     assert (first["rows"], first["late"]) == ({"history": 3}, False)
     assert datetime.fromisoformat(second["moment"]) > datetime.fromisoformat(first["moment"])
     assert datetime.fromisoformat(second["moment"]) - datetime.fromisoformat(second["cut"]) == timedelta(minutes=15)
-    assert "payments.csv" in third["error"]
+    assert "payments.csv" in failed["error"]
     counts = json.loads((project / "home/feast/refreshes.json").read_text())
-    assert counts["done"] >= 2
-    assert counts["failed"] >= 1
+    assert counts["done"] == freshness.done >= 2
+    assert counts["failed"] == freshness.failed >= 1
     assert (project / "home/feast/online.db").is_file()
     assert not list((project / "home/feast").glob("next-*"))
 
 
-def test_once_makes_a_store_and_a_wrong_project_is_told(project):
-    done = subprocess.run(command(project, "--once"), capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["rows"] == {"history": 3}
+def test_a_refresh_that_is_ready_only_after_its_moment_is_late_and_the_moments_it_missed_are_counted(project, lines):
+    load_feast()
+    clock = Clock(START, time.time(), 720_000.0)      # a refresh every 5 ms: none can be made in time
+    ours, theirs = lines
+    stop = threading.Event()
+    freshness = Freshness(Refresher.of(project, project / "home", {}), clock, stop, theirs)
+    freshness.first()
+    loop = threading.Thread(target=freshness.keep)
+    loop.start()
+    try:
+        assert [told(ours)["late"] for _ in range(3)] == [False, True, True]
+    finally:
+        stop.set()
+        loop.join(60)
+    assert freshness.late >= 2
+    assert freshness.skipped >= 2
+
+
+def test_a_project_that_is_wrong_ends_the_process_with_one_message(project):
     (project / "features.py").write_text("import nothing_of_that_name\n")
-    failed = subprocess.run(command(project, "--once"), capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pipelines.refresher", "-p", str(project), "--home", str(project / "home")]
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode == 1
     assert "features.py, line 1" in failed.stderr
     assert "Traceback" not in failed.stderr
