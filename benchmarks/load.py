@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -37,9 +38,8 @@ class Asker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asks for the first time."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(next(self._requests))
+        self._transport = cast("asyncio.Transport", transport)      # uvloop's has its methods, but not its ancestry
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         """Counts a whole answer and asks again."""

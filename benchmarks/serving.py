@@ -126,7 +126,7 @@ def asked(contestant: Contestant, bodies: Path) -> float:
     command = ["benchmarks.load", str(contestant.port), contestant.path, str(bodies), str(CONNECTIONS), str(SECONDS)]
     printed, _ = _on_core(max, command, subprocess.PIPE).communicate()
     result = json.loads(printed)
-    if result["bad"] or result["own_cpu"] > BUSY_ASKER:
+    if result["bad"] or not result["per_second"] or result["own_cpu"] > BUSY_ASKER:
         raise SystemExit(f"{contestant.name}: expected good answers only and an asker with time to spare, found {result}")
     return float(result["per_second"])
 
