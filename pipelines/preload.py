@@ -2,9 +2,10 @@
 
 from journey.project import Project
 
-_DATA = ("duckdb", "ibis.backends.duckdb", "pyarrow.parquet")
-_MODELS = ("numpy", "pyarrow.parquet", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "skops.io", "optuna")
-_RELEASE = ("duckdb", "ibis.backends.duckdb", "pyarrow.parquet", "sklearn.ensemble", "skops.io", "skl2onnx", "onnxruntime", "mlflow.pyfunc")
+_TABLES = ("pyarrow.parquet", "pyarrow.dataset")
+_DATA = (*_TABLES, "duckdb", "ibis.backends.duckdb", "ibis.backends.duckdb.converter")       # the last drags pandas in
+_MODELS = (*_TABLES, "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "skops.io", "optuna")
+_RELEASE = (*_DATA, "sklearn.ensemble", "skops.io", "skl2onnx", "onnxruntime", "mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store")
 
 
 def libraries_of(project: Project) -> dict[str, tuple[str, ...]]:

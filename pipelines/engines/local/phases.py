@@ -25,8 +25,8 @@ def preloaded(graph: Graph, libraries: Mapping[str, Sequence[str]]) -> dict[str,
     return {phase: (*libraries.get(phase, ()), *names) for phase, names in modules.items()}
 
 
-def following(graph: Graph) -> dict[str, frozenset[str]]:
-    """For each phase those whose steps wait for one of its steps, at whatever distance."""
+def following(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """For each phase those whose steps wait for one of its steps, at whatever distance, in the order in which they are needed."""
     edges: dict[str, set[str]] = {}
     for component in (graph.root, *graph.components.values()):
         if isinstance(component.body, Dag):
@@ -35,7 +35,8 @@ def following(graph: Graph) -> dict[str, frozenset[str]]:
                 for before in task.after & inside.keys():
                     for phase in inside[before]:
                         edges.setdefault(phase, set()).update(inside[name])
-    return {phase: frozenset(_reached(edges, phase)) for phase in edges}
+    reached = {phase: _reached(edges, phase) - {phase} for phase in edges}
+    return {phase: tuple(sorted(after, key=lambda name: -len(reached.get(name, ())))) for phase, after in reached.items()}
 
 
 def _phases(graph: Graph, component: Component) -> frozenset[str]:

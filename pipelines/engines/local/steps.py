@@ -27,7 +27,7 @@ class Setting:
         environment: variables that every step is given.
         slots: how many steps run at a time.
         phase_of: the phase of a step's source; each phase has its own fork server.
-        following: for each phase those that wait for it.
+        following: for each phase those that wait for it, in the order in which they are needed.
     """
 
     run: str
@@ -36,7 +36,7 @@ class Setting:
     slots: int
     progress: Progress
     phase_of: Callable[[str], str]
-    following: Mapping[str, frozenset[str]]
+    following: Mapping[str, tuple[str, ...]]
 
     @property
     def folder(self) -> Path:
@@ -141,8 +141,9 @@ class Steps:
 
     def _load_ahead(self, call: Call) -> None:
         """Starts the servers of what waits for this step: its result is new, so they most likely have to run, too."""
-        for phase in self._setting.following.get(self._setting.phase_of(call.program.source), ()):
-            self._tools.workers.start(phase)
+        phase = self._setting.phase_of(call.program.source)
+        self._tools.workers.start(phase)
+        self._tools.workers.load_ahead(self._setting.following.get(phase, ()))
 
     def _told(self, step: Step) -> None:
         self.record.steps[step.name] = step

@@ -76,12 +76,15 @@ class Workers:
         self._root = root
         self._logs = logs
         self._servers: dict[str, asyncio.Task[_Server]] = {}
+        self._ahead: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self.preload_seconds: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for loading in self._ahead.values():
+            loading.cancel()
         for opening in self._servers.values():
             await (await opening).close()
 
@@ -91,6 +94,18 @@ class Workers:
             server = _Server(phase, self._logs / f".{phase}.log", self.preload_seconds)
             self._servers[phase] = asyncio.create_task(server.opened(self._preload.get(phase, ()), self._root))
 
+    def load_ahead(self, phases: tuple[str, ...]) -> None:
+        """Starts the servers of these phases one after another, so that loading leaves room for the steps that run meanwhile."""
+        if phases not in self._ahead:
+            self._ahead[phases] = asyncio.create_task(self._one_after_another(phases))
+
+    async def _one_after_another(self, phases: tuple[str, ...]) -> None:
+        for opening in list(self._servers.values()):
+            await (await asyncio.shield(opening)).ready.wait()      # shielded: a server that is being started can always be ended
+        for phase in phases:
+            self.start(phase)
+            await (await asyncio.shield(self._servers[phase])).ready.wait()
+
     async def run(self, job: Job) -> Report:
         """Runs a job to its end.
 
@@ -98,7 +113,7 @@ class Workers:
             ServerLost: the server ended; its log is named.
         """
         self.start(job.phase)
-        return await (await self._servers[job.phase]).run(job)
+        return await (await asyncio.shield(self._servers[job.phase])).run(job)
 
 
 class _Server:
@@ -108,6 +123,7 @@ class _Server:
         self._phase = phase
         self._log = log
         self._preload_seconds = preload_seconds
+        self.ready = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[Report]] = {}
         self._number = 0
 
@@ -165,8 +181,10 @@ class _Server:
             report: dict[str, Any] = json.loads(line)
             if "ready" in report:
                 self._preload_seconds[self._phase] = report["ready"]
+                self.ready.set()
             else:
                 self._waiting.pop(report["id"]).set_result(Report(report["status"], report["seconds"], report["memory_mib"]))
+        self.ready.set()
         for waiting in self._waiting.values():
             waiting.set_exception(ServerLost(self._lost()))
 

@@ -54,5 +54,5 @@ def test_a_server_loads_what_the_steps_import_and_what_is_named_for_its_phase():
     }
 
 
-def test_what_waits_for_a_phase_is_found_across_groups():
-    assert following(GRAPH) == {"data": frozenset({"models", "release"}), "models": frozenset({"release"})}
+def test_what_waits_for_a_phase_is_found_across_groups_in_order():
+    assert following(GRAPH) == {"data": ("models", "release"), "models": ("release",)}
