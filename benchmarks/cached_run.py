@@ -30,7 +30,8 @@ def measured(csv: Path, home: Path) -> dict[str, float]:
 
 
 def _run(csv: Path, home: Path) -> list[dict[str, object]]:
-    command = [str(Path(sys.executable).with_name("journey")), "run", "-p", str(ROOT / "examples" / "census"), "--home", str(home), "--json"]
+    journey = Path(sys.executable).with_name("journey")
+    command = [str(journey), "run", "-p", str(ROOT / "examples" / "census"), "--home", str(home), "--json"]
     environment = {**os.environ, "CENSUS_CSV": str(csv)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:

@@ -192,7 +192,7 @@ class FrameSchema(Document):
 
 
 class CandidateSpec(Document):
-    """A candidate model; `search_space` maps a parameter to (low, high), (low, high, "log") or a list of choices."""
+    """A candidate model; `search_space` maps a parameter to a Range or Choices of journey.model.spaces, as JSON."""
 
     name: str
     estimator: str

@@ -67,7 +67,7 @@ def clock_of(environment: Mapping[str, str]) -> Clock:
         clock = Clock(moment if moment.tzinfo else moment.replace(tzinfo=UTC), float(unix), float(scale))
     except ValueError as error:
         raise ProjectError(
-            f"JOURNEY_CLOCK: expected <platform time>@<unix time>x<scale>, such as 2026-03-01T00:00:00+00:00@1767225600x4320, found {text!r}"
+            f"JOURNEY_CLOCK: expected <platform time>@<unix time>x<scale>, such as 2026-03-01T00:00:00Z@1767225600x4320, found {text!r}"
         ) from error
     if clock.scale <= 0:
         raise ProjectError(f"JOURNEY_CLOCK: expected a scale above 0, found {clock.scale}")
