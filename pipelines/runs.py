@@ -68,6 +68,7 @@ class RunOptions:
         home: where everything is kept; None for `.journey` in the project.
         run: the run's id; None for a new one. An id that was used before is taken up again.
         wait: whether to wait for another run of the same home, instead of refusing.
+        niceness: how much the steps give way to other processes, 0 to 19: a retraining beside a server.
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class RunOptions:
     home: Path | None = None
     run: str | None = None
     wait: bool = False
+    niceness: int = 0
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ def _executed(asked: _Asked, ledger: Ledger) -> Ended:
         libraries=libraries_of(asked.project),
         until=asked.options.until,
         workers=asked.options.workers,
+        niceness=asked.options.niceness,
         progress=asked.options.progress or Silence(),
     )
     return execute(read(compiled.spec, compiled.platform), request)

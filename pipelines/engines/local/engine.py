@@ -29,6 +29,7 @@ class Request:
         environment: variables that every step is given.
         libraries: for each phase what its fork server loads beside what the steps import themselves.
         workers: how many steps at a time; None for as many as there are cores.
+        niceness: how much the steps give way to other processes, 0 to 19.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Request:
     libraries: Mapping[str, Sequence[str]] = field(default_factory=dict)
     until: str | None = None
     workers: int | None = None
+    niceness: int = 0
     progress: Progress = field(default_factory=Silence)
 
 
@@ -86,7 +88,8 @@ async def _executed(graph: Graph, request: Request) -> tuple[Record, Failure | N
     )
     store = Store(request.home)
     store.sweep()
-    async with Workers(preloaded(graph, request.libraries), request.root, setting.folder / "log") as workers:
+    preload = preloaded(graph, request.libraries)
+    async with Workers(preload, request.root, setting.folder / "log", request.niceness) as workers:
         executor = Executor(graph, setting, Tools(Cache(request.home, request.root), store, workers))
         outcome = await executor.run(request.parameters)
         failures = executor.record.failures

@@ -159,11 +159,12 @@ def _preload(modules: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Arguments: the socket's file descriptor, and the modules to load."""
+    """Arguments: the socket's file descriptor, how much less pressing than other processes (nice, 0 to 19), and the modules to load."""
     warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
     channel = socket.socket(fileno=int(sys.argv[1]))
     started = time.monotonic()
-    _preload(sys.argv[2:])
+    os.nice(int(sys.argv[2]))
+    _preload(sys.argv[3:])
     with contextlib.suppress(BrokenPipeError):      # the run may have ended while this was loading
         channel.sendall(json.dumps({"ready": time.monotonic() - started}).encode() + b"\n")
         Server(channel).serve()

@@ -64,14 +64,16 @@ class ServerLost(Exception):
 class Workers:
     """Starts fork servers and hands them jobs."""
 
-    def __init__(self, preload: Mapping[str, Sequence[str]], root: Path, logs: Path) -> None:
+    def __init__(self, preload: Mapping[str, Sequence[str]], root: Path, logs: Path, niceness: int = 0) -> None:
         """Prepares; nothing is started.
 
         Args:
             preload: for each phase the modules that its server loads.
             root: the folder that holds the steps' modules.
             logs: where each server's own output goes.
+            niceness: how much the steps give way to other processes, 0 to 19.
         """
+        self._niceness = niceness
         self._preload = preload
         self._root = root
         self._logs = logs
@@ -92,7 +94,8 @@ class Workers:
         """Starts a phase's server if it isn't there; it loads its modules on its own time."""
         if phase not in self._servers:
             server = _Server(phase, self._logs / f".{phase}.log", self.preload_seconds)
-            self._servers[phase] = asyncio.create_task(server.opened(self._preload.get(phase, ()), self._root))
+            arguments = (str(self._niceness), *self._preload.get(phase, ()))
+            self._servers[phase] = asyncio.create_task(server.opened(arguments, self._root))
 
     def load_ahead(self, phases: tuple[str, ...]) -> None:
         """Starts the servers of these phases one after another, so that loading leaves room for the steps that run meanwhile."""
@@ -127,13 +130,13 @@ class _Server:
         self._waiting: dict[int, asyncio.Future[Report]] = {}
         self._number = 0
 
-    async def opened(self, modules: Sequence[str], root: Path) -> Self:
+    async def opened(self, arguments: Sequence[str], root: Path) -> Self:
         ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
         one_thread = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *modules],
+                [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *arguments],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **one_thread, "_KFP_RUNTIME": "true", "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,

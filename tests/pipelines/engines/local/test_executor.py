@@ -336,6 +336,20 @@ def test_a_step_that_is_killed_is_told_of_with_its_memory(run):
     assert "killed by SIGKILL at" in run(dies).failure.text()
 
 
+def test_steps_give_way_to_other_processes_where_they_are_asked_to(run):
+    @component
+    def niceness() -> int:
+        import os
+
+        return os.nice(0)
+
+    @dsl.pipeline(name="nice")
+    def nice():
+        niceness()
+
+    assert parameter(run(nice, niceness=7), "niceness") == 7
+
+
 def test_an_unknown_parameter_of_the_pipeline_is_refused(run):
     @dsl.pipeline(name="strict")
     def strict(name: str = "x"):
