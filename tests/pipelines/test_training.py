@@ -20,9 +20,11 @@ from pipelines.sections import sections_of
 from pipelines.submit import Run, RunOptions, submit
 
 JOURNEY = Path(sys.executable).with_name("journey")
-STEPS = set(
-    "ingest-data validate-data clean-data standardize-data curate-data extract-features select-features identify-candidates check-code train-model "
-    "validate-model evaluate-models tune-models choose-model package-model register-model".split()
+STEPS = {
+    *("ingest-data", "validate-data", "clean-data", "standardize-data", "curate-data", "extract-features", "select-features"),
+    *("identify-candidates", "check-code", "train-model", "validate-model", "evaluate-models", "tune-models", "choose-model"),
+    *("package-model", "register-model"),
+}
 )
 
 
