@@ -3,15 +3,13 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 import typer
 
 from journey import telemetry
 from journey.errors import JourneyError
 
-COMMANDS = ("init", "check", "run", "logs", "compile", "serve", "predict", "infer", "up", "status", "promote", "rollback", "retire",
-            "audit", "gc", "demo")
+COMMANDS = ("init", "check", "run", "logs", "compile", "serve", "predict", "up", "status", "promote", "rollback", "retire", "audit", "demo")
 _DEBUG = "--debug"
 
 
@@ -27,9 +25,7 @@ def application(asked: Sequence[str]) -> typer.Typer:
     app.callback()(_options)
     named = next((word for word in asked if not word.startswith("-")), "")
     for name in (named,) if named in COMMANDS else COMMANDS:
-        module = f"app.cli.{name}"
-        if find_spec(module) is not None:
-            app.command(name)(getattr(import_module(module), name))
+        app.command(name)(getattr(import_module(f"app.cli.{name}"), name))
     return app
 
 

@@ -25,7 +25,6 @@ STEPS = {
     *("identify-candidates", "check-code", "train-model", "validate-model", "evaluate-models", "tune-models", "choose-model"),
     *("package-model", "register-model"),
 }
-)
 
 
 @pytest.fixture(scope="module")
