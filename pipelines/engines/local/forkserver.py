@@ -5,6 +5,7 @@ When the socket closes, it kills its children with everything that they started,
 """
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -144,8 +145,6 @@ def _described(error: BaseException) -> dict[str, object]:
 def _die_with_parent() -> None:
     """Has the kernel kill this process when its fork server is killed; a server that ends by itself kills whole groups."""
     if sys.platform.startswith("linux"):
-        import ctypes
-
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
