@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,26 +87,55 @@ def small_project(tmp_path_factory: pytest.TempPathFactory, journey: Journey) ->
 
 
 @contextmanager
-def _served(project: Path) -> Iterator[str]:
-    command = [str(JOURNEY), "serve", "-p", str(project), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
-    try:
+def _served(project: Path, home: Path | None = None, **environment: str) -> Iterator[str]:
+    place = ["--home", str(home)] if home else []
+    command = [str(JOURNEY), "serve", "-p", str(project), "--port", "0", *place]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **environment}) as server:
         assert server.stdout is not None
-        told: list[str] = []
-        for line in server.stdout:
-            told.append(line)
-            found = re.search(r"http://127\.0\.0\.1:[0-9]+", line)
-            if found:
-                yield found[0]
-                break
-        else:
-            raise AssertionError("journey serve ended without an address: " + "".join(told))
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
+        try:
+            yield _address(server.stdout)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=30)
+
+
+def _address(lines: Iterable[str]) -> str:
+    """Where the server says that it answers."""
+    told = []
+    for line in lines:
+        told.append(line)
+        found = re.search(r"http://127\.0\.0\.1:[0-9]+", line)
+        if found:
+            return found[0]
+    raise AssertionError("journey serve ended without an address: " + "".join(told))
 
 
 @pytest.fixture(scope="session")
-def served() -> Callable[[Path], object]:
+def served() -> Callable[..., object]:
     """`with served(project) as address:` has `journey serve` answer at address."""
     return _served
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project that was run, with what `journey run --json` said and where each step's artifacts lie."""
+
+    project: Path
+    home: Path
+    said: dict
+
+    def artifact(self, step: str, output: str) -> Path:
+        """The folder that a step wrote in this run."""
+        from pipelines.submit import RunOptions, submit
+
+        outputs = submit(self.project, options=RunOptions(home=self.home)).outputs
+        return Path(str(outputs[step][output]))
+
+
+@pytest.fixture(scope="session")
+def census_run(census: Path, journey: Journey, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Census, run cold in a home of its own."""
+    home = tmp_path_factory.mktemp("census-home")
+    answer = journey("run", "-p", census, "--home", home, "--json")
+    assert answer.code == 0, answer.err
+    return Trained(census, home, answer.json)
