@@ -174,7 +174,6 @@ class Monitoring(Section):
 
     windows: tuple[Duration, ...] = ("1h", "1d", "7d")
     latency_ms: Annotated[float, Field(gt=0)] = 20.0
-    availability: Annotated[float, Field(gt=0, lt=1)] = 0.999
     feedback: bool = False
 
 

@@ -14,7 +14,7 @@ from journey.values.columns import ColumnRule
 from journey.values.tables import repaired, standardized
 from journey.values.text import number_text
 
-_RESERVED = "journey_"         # the columns that Journey adds begin so
+_RESERVED = "journey_"         # the columns that Journey adds begin so, and DuckDB's names know no case
 _FREQUENT = 5                  # most frequent values in the profile; a guess at what a person reads
 _FEW_VALUES = ("category", "boolean")
 
@@ -67,7 +67,7 @@ def _column_problems(name: str, contract: Table, columns: list[str]) -> Iterator
             nearest = f"; the nearest is '{near[0]}'" if near else ""
             yield f"table '{name}': expected a column '{column}', found none{nearest}. Mend the source or tables.{name}.columns"
     for column in columns:
-        if column.startswith(_RESERVED):
+        if column.lower().startswith(_RESERVED):
             yield f"table '{name}': expected no column that begins with {_RESERVED} (kept for Journey's own), found '{column}'; rename it"
     if undeclared and contract.undeclared == "refuse":
         listed = ", ".join(f"'{column}'" for column in undeclared)

@@ -15,6 +15,7 @@ INPUTS = ("category", "integer", "float", "boolean")
 """The column types that are model inputs by default."""
 
 _RESERVED = "journey_"
+_TAKEN = ("quarantine",)         # standardize writes quarantine.parquet beside the tables
 _OTHER_GATES = ("over_dummy", "over_champion", "bytes")
 
 
@@ -39,6 +40,8 @@ def _table_findings(project: Project) -> Iterator[Finding]:
         path = ("tables", name)
         if not name.isidentifier():
             yield path, f"expected letters, digits and underscores (the name is an argument of feature functions), found '{name}'"
+        if name.lower() in _TAKEN:
+            yield path, f"expected another name, found '{name}': a file of that name beside the tables is Journey's own; rename it"
         if not table.columns:
             yield (*path, "columns"), "expected at least one column, found none"
         if table.key is not None and table.key not in table.columns:
@@ -46,7 +49,7 @@ def _table_findings(project: Project) -> Iterator[Finding]:
         if table.rows.max is not None and table.rows.max < table.rows.min:
             yield (*path, "rows"), f"expected min at most max, found min {table.rows.min} and max {table.rows.max}"
         for column in table.columns:
-            if column.startswith(_RESERVED):
+            if column.lower().startswith(_RESERVED):         # DuckDB's names know no case
                 yield (*path, "columns", column), f"names that begin with {_RESERVED} are reserved; rename the column in the source"
         source = project.sources.get(name)
         if source is not None and source.cursor is not None and source.cursor not in table.columns:

@@ -13,7 +13,7 @@ from journey.values.columns import ColumnRule
 
 _NOT_BUILT = frozenset({
     "sources.*.http", "sources.*.records", "sources.*.next", "sources.*.stream", "sources.*.topic",
-    "gates.fairness", "gates.serving", "approval", "retraining.schedule",
+    "gates.fairness", "gates.serving", "approval", "monitoring.availability", "retraining.schedule",
     "targets.*.namespace", "targets.*.endpoint", "targets.*.artifacts", "targets.*.ledger", "targets.*.offline", "targets.*.online",
     "targets.*.registry", "targets.*.images", "targets.*.push", "targets.*.serving", "targets.*.trusted_keys",
 })  # fmt: skip

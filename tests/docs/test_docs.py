@@ -185,7 +185,7 @@ def test_the_rules_parts_are_told_in_the_order_in_which_they_are_applied():
 def test_what_is_refused_by_name_is_listed():
     listed = PROJECT[PROJECT.index("### Not supported") : PROJECT.index("## Column rules")]
     for path in _NOT_BUILT:
-        told = path if path in ("gates.fairness", "gates.serving", "approval", "retraining.schedule") else path.rpartition(".")[2]
+        told = path.rpartition(".")[2] if "*" in path else path
         assert f"`{told}`" in listed
     for values in _NOT_BUILT_VALUES.values():
         assert all(f"`{value}`" in listed for value in values)

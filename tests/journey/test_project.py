@@ -72,6 +72,15 @@ def changed(folder: Path, old: str, new: str, file: str = "project.yaml") -> lis
     return [str(problem) for problem in problems(folder)]
 
 
+def test_a_table_may_not_be_called_as_the_file_of_broken_rows(folder):
+    text = (folder / "project.yaml").read_text(encoding="utf-8")
+    (folder / "project.yaml").write_text(text.replace("  cards:", "  quarantine:"), encoding="utf-8")
+    assert [str(problem) for problem in problems(folder) if problem.where == "tables.quarantine"] == [
+        "project.yaml:17: tables.quarantine: expected another name, found 'quarantine': "
+        "a file of that name beside the tables is Journey's own; rename it"
+    ]
+
+
 def test_a_good_project_is_read_with_its_sections(folder):
     project = load_project(folder)
     assert problems(folder) == ()
@@ -124,6 +133,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
          "project.yaml:12: tables.payments.columns.card_id.requierd: unknown key 'requierd'. Did you mean 'required'?"),
         ("type: float, scale", "type: float, case: lower, scale",
          "project.yaml:14: tables.payments.columns.amount.case: is for columns of type string or category, found type float"),
+        ("      amount: {", "      Journey_Row: {type: string}\n      amount: {",
+         "project.yaml:14: tables.payments.columns.Journey_Row: names that begin with journey_ are reserved; rename the column in the source"),
         ("key: payment_id", "key: paymentid",
          "project.yaml:9: tables.payments.key: expected a column of payments, found 'paymentid'. Did you mean 'payment_id'?"),
         ("spine: payments", "spine: payment",
@@ -166,6 +177,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
         ("over_dummy: {min: 0.10}", "over_dummy: {}", "project.yaml:28: gates.model.over_dummy: expected min or max, found neither"),
         ("  model: {aver", "  fairness: {by: [channel]}\n  model: {aver",
         "project.yaml:28: gates.fairness: 'fairness' is not supported in this version"),
+        ("windows: [1h, 1d]", "availability: 0.999",
+         "project.yaml:29: monitoring.availability: 'availability' is not supported in this version"),
         ("monitoring:", "approval: {people: 1}\nmonitoring:", "project.yaml:29: approval: 'approval' is not supported in this version"),
         ("monitoring:", "retraining: {schedule: '0 3 * * 0'}\nmonitoring:",
          "project.yaml:29: retraining.schedule: 'schedule' is not supported in this version"),

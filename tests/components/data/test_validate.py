@@ -48,10 +48,10 @@ def test_personal_data_never_shows_its_values(raw: Raw, snapshot_of: Describe) -
 
 def test_all_problems_of_the_columns_are_told_at_once_with_the_nearest_name(raw: Raw, snapshot_of: Describe) -> None:
     with pytest.raises(DataError) as error:
-        checked(raw(Age=["1"], job=["a"], shoe=["x"], journey_row_=["y"]), table(), snapshot_of)
+        checked(raw(Age=["1"], job=["a"], shoe=["x"], Journey_row_=["y"]), table(), snapshot_of)
     message = str(error.value)
     assert "table 'people': expected a column 'age', found none; the nearest is 'Age'" in message
-    assert "expected only declared columns, found 'Age', 'shoe', 'journey_row_' besides" in message
+    assert "expected only declared columns, found 'Age', 'shoe', 'Journey_row_' besides" in message
     assert "begins with journey_" in message
 
 
