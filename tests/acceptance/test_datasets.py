@@ -31,13 +31,15 @@ def test_a_data_set_goes_all_the_way(load, metric: str, least: float, journey, s
     raw.to_csv(tmp_path / "new.csv", index=False)
     predicted = journey("predict", tmp_path / "new.csv", "-o", scored, "-p", project)
     assert predicted.code == 0, predicted.err
-    rows = list(csv.DictReader(scored.open()))
+    with scored.open(newline="") as file:
+        rows = list(csv.DictReader(file))
     assert len(rows) == 5
 
     with served(project) as address:
         body = json.dumps({"jsonData": {"rows": raw.to_dict("records")}}).encode()
         request = urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
-        answer = json.load(urllib.request.urlopen(request, timeout=10))
+        with urllib.request.urlopen(request, timeout=10) as response:
+            answer = json.load(response)
     names = answer["data"]["names"]
     for row, values in zip(rows, answer["data"]["ndarray"], strict=True):
         numbers = [float(value) for name, value in row.items() if any(str(label) in name for label in names)]

@@ -31,7 +31,8 @@ def posted(address: str, rows: Sequence[dict]) -> np.ndarray:
     for start in range(0, len(rows), 100):
         body = json.dumps({"jsonData": {"rows": rows[start : start + 100]}}).encode()
         request = urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
-        answers += json.load(urllib.request.urlopen(request, timeout=30))["data"]["ndarray"]
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answers += json.load(response)["data"]["ndarray"]
     return np.array(answers)
 
 
@@ -77,6 +78,7 @@ def test_a_rule_that_is_broken_on_one_side_is_noticed(census_run, served) -> Non
     assert (np.abs(found - expected) > 1e-6 + 1e-5 * np.abs(expected)).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")          # MLflow, of its own classes, when it is imported
 def test_pyfunc_predicts_a_hundred_raw_rows_as_the_server_does(census_run, served, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
     import pandas as pd
