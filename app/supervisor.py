@@ -112,7 +112,8 @@ class Supervisor:
         return _Kept(service, self._spawn(service, log), log, time.monotonic())
 
     def _spawn(self, service: Service, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "app.child", str(os.getpid()), *service.command]
+        # -P: a folder `app` where somebody stands is not ours
+        command = [sys.executable, "-P", "-m", "app.child", str(os.getpid()), *service.command]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(self.environment), start_new_session=True
         )

@@ -6,17 +6,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from app.answering import answering
 from app.supervisor import Service, Supervisor
 from components.operations.promote import Promoter
 from journey.clock import clock_of
 from journey.errors import Conflict, JourneyError, ProjectError, Unavailable
+from journey.model.bundle import open_bundle
+from journey.model.keys import Trusted
 from journey.project import Project, load_project
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
@@ -61,17 +64,20 @@ def up(place: Place, told: Callable[[str], None], stop: threading.Event) -> None
 
     Raises:
         ProjectError: there is no version to serve.
+        Untrusted: the bundle of the version that would answer was changed, or its key isn't trusted.
         Conflict: another loop runs in this home.
-        Unavailable: the server doesn't start.
+        Unavailable: a port is taken, or the server doesn't start.
     """
     project = load_project(place.project)
     with _alone(place):
-        require_version(place, project)
-        fixed = Place(place.project, place.home, place.host, place.port or _free_port(), place.trigger_port or _free_port())
+        looks_up = require_version(place, project)
+        ports = free_ports(place.host, {"--port": place.port, "--trigger-port": place.trigger_port})
+        fixed = Place(place.project, place.home, place.host, *ports)
         server, trigger = f"http://{place.host}:{fixed.port}", f"http://{place.host}:{fixed.trigger_port}"
         environment = os.environ | {"JOURNEY_HOME": str(place.home), "JOURNEY_PROJECT": str(place.project)}
         facts = {"project": project.name, "server": server, "trigger": trigger, "clock": environment.get("JOURNEY_CLOCK", "")}
-        keeper = Supervisor(_services(fixed, project, server, trigger), place.folder, environment, told, facts)
+        needs = place.home / "feast" / "online.db" if looks_up else None
+        keeper = Supervisor(services(fixed, project, server, trigger, needs), place.folder, environment, told, facts)
         beginning = _Beginning(place, project, (server, trigger), told, stop)
         beginning.start()
         keeper.run(stop)
@@ -79,11 +85,13 @@ def up(place: Place, told: Callable[[str], None], stop: threading.Event) -> None
             raise beginning.error
 
 
-def require_version(place: Place, project: Project) -> None:
-    """Refuses a loop with nothing to serve.
+def require_version(place: Place, project: Project) -> bool:
+    """Refuses a loop with nothing to serve; says whether the version that will answer looks features up.
 
     Raises:
         ProjectError: there is no version that could answer.
+        DataError: its bundle is gone.
+        Untrusted: its bundle was changed, or its key isn't trusted.
     """
     ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
     try:
@@ -91,6 +99,8 @@ def require_version(place: Place, project: Project) -> None:
             raise ProjectError(f"model '{project.name}': expected a version in {place.home}, found none. `journey run` makes one.")
     finally:
         ledger.close()
+    record = answering(place.home, project.name).version
+    return bool(open_bundle(Path(record.uri), Trusted.of(place.home / "keys")).signature.lookups)
 
 
 def promote_first(place: Place, project: Project) -> str:
@@ -108,8 +118,8 @@ def promote_first(place: Place, project: Project) -> str:
         ledger.close()
 
 
-def _services(place: Place, project: Project, server: str, trigger: str) -> list[Service]:
-    """In the order of their start: the server once there are features to look up, then what watches it; they end the other way round."""
+def services(place: Place, project: Project, server: str, trigger: str, needs: Path | None) -> list[Service]:
+    """In the order of their start: the server once `needs` is there, then what watches it; they end the other way round."""
     python = (sys.executable, "-P", "-m")
     home, folder = str(place.home), str(place.project)
     latency = str(project.monitoring.latency_ms)
@@ -117,11 +127,10 @@ def _services(place: Place, project: Project, server: str, trigger: str) -> list
     feedback = ("--feedback",) if project.monitoring.feedback else ()
     windows = ",".join(project.monitoring.windows)
     watching = (*python, "monitoring", "--server", f"{server}/metrics", "--trigger", trigger + RETRAIN_PATH, "--windows", windows)
-    online = place.home / "feast" / "online.db"
     refresh = [Service("refresh", (*python, "pipelines.refresher", "-p", folder, "--home", home))] if project.entities else []
     return [
         *refresh,
-        Service("server", (*serving, "--latency-ms", latency, *feedback), needs=online if project.entities else None),
+        Service("server", (*serving, "--latency-ms", latency, *feedback), needs=needs),
         Service("monitor", (*watching, "--out", str(place.folder))),
         Service(
             "trigger",
@@ -180,7 +189,24 @@ def _alone(place: Place) -> Iterator[None]:
         yield
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def free_ports(host: str, wanted: Mapping[str, int]) -> list[int]:
+    """The ports that are wanted, by option; for each 0 a free one.
+
+    A process that finds its port taken would be started again and again, and whoever has the port might answer in its place.
+
+    Raises:
+        Unavailable: a port is taken, or the address isn't this machine's.
+    """
+    with ExitStack() as held:      # all at once, so that no free port is found twice
+        ports = []
+        for option, port in wanted.items():
+            holder = held.enter_context(socket.socket())
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                holder.bind((host, port))
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)      # from here on nobody shares it, not even we
+            except OSError as error:
+                found = f"expected a free port, found: {error.strerror}"
+                raise Unavailable(f"{host}:{port}: {found}. Give another one with {option}; 0 takes a free one.") from error
+            ports.append(int(holder.getsockname()[1]))
+        return ports
