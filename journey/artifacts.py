@@ -15,6 +15,7 @@ ROW = "journey_row"            # int64: the row's ordinal in its raw table, from
 TIME = "journey_time"          # timestamp (µs, UTC): the spine row's event time, null where the project has no time
 SPLIT = "journey_split"        # train | validation | test
 LABEL = "journey_label"        # int64 class index into FrameSchema.classes, or float64 for regression
+GROUP = "journey_group"        # text: rows with one of it are never on both sides; only where the project says split.group
 
 FEWEST_TRAINING_ROWS = 10      # a guess: with fewer, no fold of a cross-validation holds anything
 

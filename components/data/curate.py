@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.data.labels import VALUE, Class, Tables, classes_of, labelled
 from components.data.split import SPLITS, TEST, TRAIN, VALIDATION, Boundaries, boundaries, bucket, digests, text_of
-from journey.artifacts import LABEL, ROW, SPLIT, TIME, Curated
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Curated
 from journey.clock import EPOCH, duration
 from journey.declarations import Label
 from journey.errors import DataError
@@ -20,11 +20,12 @@ from journey.values.rules import written
 
 _REASON, _DIGEST = "journey_left_out", "digest"
 _MOMENT = "timestamp('UTC', 6)"
+_GROUP_DIGITS = 16             # of a digest: 64 bits, which a million groups share by chance once in 40 million projects
 
 
 @dataclass(frozen=True)
 class Curation:
-    """The spine with TIME, SPLIT and LABEL (SPLIT and LABEL null for rows that aren't trained on), and what was decided."""
+    """The spine with TIME, SPLIT, LABEL (SPLIT and LABEL null for rows that aren't trained on) and GROUP, and what was decided."""
 
     spine: ibis.Table
     curated: Curated
@@ -172,7 +173,8 @@ def _by_hash(plan: CuratePlan, contract: Table, rows: ibis.Table, material: Mate
     digest = digests(material.tables[plan.spine.table], material.raw_spine, by, columns)
     joined = rows.inner_join(digest, ROW)
     split = ibis.ifelse(joined[_REASON].isnull(), bucket(plan.split, joined[_DIGEST]), ibis.null("string"))
-    return joined.select(*rows.columns, **{SPLIT: split})
+    group = {GROUP: joined[_DIGEST].substr(0, _GROUP_DIGITS)} if plan.split.group else {}
+    return joined.select(*rows.columns, **{SPLIT: split}, **group)
 
 
 def _values(decided: ibis.Table) -> list[Class]:
@@ -189,7 +191,8 @@ def _joined(spine: ibis.Table, decided: ibis.Table, plan: CuratePlan, classes: S
         indices = [(value == ibis.literal(label, type=value.type()), index) for index, label in enumerate(classes)]
         number = ibis.cases(*indices, else_=None).cast("int64") if indices else ibis.null("int64")
     label = ibis.ifelse(decided[SPLIT].notnull(), number, ibis.null(number.type()))
-    return spine.inner_join(decided.select(ROW, TIME, SPLIT, **{LABEL: label}), ROW)
+    group = [GROUP] if plan.split.group else []
+    return spine.inner_join(decided.select(ROW, TIME, SPLIT, *group, **{LABEL: label}), ROW)
 
 
 def _described(plan: CuratePlan, decided: ibis.Table, window: _Window, edges: Boundaries, classes: tuple[Class, ...]) -> Curated:

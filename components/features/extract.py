@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from components.features.lookback import declared, looked_up
 from components.features.spine import Origins, derived_inputs, spine_inputs
 from feature_repo.views import ViewTable, write_views
-from journey.artifacts import LABEL, ROW, SPLIT, TIME, Derived, FrameSchema, Input
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Derived, FrameSchema, Input
 from journey.clock import EPOCH, duration
 from journey.declarations import FeatureView, load_declarations
 from journey.errors import DataError
@@ -44,7 +44,10 @@ class ProjectCode:
 
 @dataclass(frozen=True)
 class Frame:
-    """The training frame: `table` holds ROW, TIME, SPLIT, LABEL and the inputs of `schema` in its order, ordered by TIME and ROW."""
+    """The training frame: `table` holds ROW, TIME, SPLIT, LABEL (GROUP where rows are grouped) and the inputs of `schema`.
+
+    The inputs are in the schema's order, the rows in that of TIME and ROW.
+    """
 
     table: pa.Table
     schema: FrameSchema
@@ -102,7 +105,7 @@ def extract(plan: ExtractPlan, contracts: Mapping[str, Table], curated: CuratedT
     values = _values(spine, views, origins, code, duration(plan.features.refresh))
     table = pa.table(
         {
-            **{name: spine.column(name) for name in (ROW, TIME, SPLIT, LABEL)},
+            **{name: spine.column(name) for name in (ROW, TIME, SPLIT, LABEL, GROUP) if name in spine.column_names},
             **{each.name: _model_value(values[each.name], each) for each in inputs},
         }
     )

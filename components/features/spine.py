@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from journey.artifacts import LABEL, ROW, SPLIT, TIME, Derived, Input, Lookup
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Derived, Input, Lookup
 from journey.errors import ProjectError
 from journey.project import ExtractPlan, Table
 from journey.request_features import RequestFunction
@@ -66,7 +66,7 @@ def _refuse_shared_names(inputs: Sequence[Input]) -> None:
     words: Mapping[str, str] = {"spine": "a column of the spine", "request": "a request feature", "view": "a feature of a view"}
     seen: dict[str, Input] = {}
     for each in inputs:
-        if each.name in (ROW, TIME, SPLIT, LABEL):
+        if each.name in (ROW, TIME, SPLIT, LABEL, GROUP):
             raise ProjectError(f"expected names that Journey doesn't use itself, found '{each.name}' ({words[each.origin]}); rename it")
         if each.name in seen:
             raise ProjectError(

@@ -1,4 +1,4 @@
-"""Folds of the training rows for cross-validation: forward in time where there is time, else by class and chance."""
+"""Folds of the training rows for cross-validation: forward in time where there is time, else by class and chance, group by group."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,10 +36,15 @@ def folds_of(part: Part, plan: ModelPlan, count: int) -> tuple[Fold, ...]:
     whole = _forward(part, plan, count) if plan.by_time else _by_chance(part, plan, count)
     usable = tuple(fold for fold in whole if len(fold.look) and _can_fit(part, fold, plan))
     if not usable:
-        raise DataError(
-            f"cross-validation: expected {len(part)} training rows to make {count} folds with rows to fit on before rows to look at, found "
-            f"none: `matures` ({plan.matures}) leaves too few rows before the edges. Give more rows, or a longer `window`."
-        )
+        expected = f"cross-validation: expected {len(part)} training rows to make {count} folds with rows to fit on and rows to look at"
+        groups = len(np.unique(part.groups))
+        if plan.by_time:
+            why = f"`matures` ({plan.matures}) leaves too few rows before the edges. Give more rows, or a longer `window`"
+        elif groups < len(part):
+            why = f"split.group makes {groups} groups of them, which stay whole. Give rows of more groups, or split by another column"
+        else:
+            why = "too few of them are of a second class. Give more rows"
+        raise DataError(f"{expected}, found none: {why}.")
     return usable
 
 
@@ -85,12 +90,18 @@ def _forward(part: Part, plan: ModelPlan, count: int) -> list[Fold]:
 
 
 def _by_chance(part: Part, plan: ModelPlan, count: int) -> list[Fold]:
-    """Each class's rows are dealt out in turn, in an order drawn by the seed."""
-    drawn = np.random.default_rng(plan.seed).permutation(len(part))
+    """Groups are dealt out in turn, whole, in an order drawn by the seed; for classes those of one mean label after each other.
+
+    Where a row is a group of its own, each class's rows are so dealt out evenly.
+    """
+    sizes = np.bincount(part.groups)
+    drawn = np.random.default_rng(plan.seed).permutation(len(sizes))
     if plan.task != "regression":
-        drawn = drawn[np.argsort(part.labels[drawn], kind="stable")]
-    fold = np.empty(len(part), dtype=np.int64)
-    fold[drawn] = np.arange(len(part)) % count
+        means = np.bincount(part.groups, weights=part.labels) / sizes
+        drawn = drawn[np.argsort(means[drawn], kind="stable")]
+    dealt = np.empty(len(sizes), dtype=np.int64)
+    dealt[drawn] = np.arange(len(sizes)) % count
+    fold = dealt[part.groups]
     return [Fold(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
 
 

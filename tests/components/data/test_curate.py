@@ -9,7 +9,7 @@ import pytest
 from components.data.card import data_card
 from components.data.curate import Curation, Material, curate, onset_of
 from components.data.split import training_rows
-from journey.artifacts import LABEL, ROW, SPLIT, TIME, QualityReport
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, QualityReport
 from journey.clock import EPOCH
 from journey.declarations import load_declarations
 from journey.errors import DataError, ProjectError
@@ -165,6 +165,10 @@ def test_a_group_is_never_torn_apart_and_a_missing_one_falls_back_on_the_row(raw
     _, rows = curated(raw(a=[str(place) for place in range(300)], b=group, y=["yes", "no"] * 150), plain(split=split), PLAIN)
     assert all(len({row[SPLIT] for row in rows if row["b"] == f"g{place}"}) == 1 for place in range(20))
     assert len({row[SPLIT] for row in rows[:100]}) == 3
+    names = [row[GROUP] for row in rows]                  # what folds go by
+    assert len(set(names[:100])) == 100
+    assert names[100:120] == names[280:]
+    assert len(set(names)) == 120
 
 
 def test_a_missing_value_and_an_empty_text_are_not_the_same_row(raw: Raw) -> None:

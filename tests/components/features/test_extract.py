@@ -5,14 +5,16 @@ import sys
 from datetime import timedelta
 
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from components.features.extract import Frame, ProjectCode
+from components.features.select import select
 from feature_repo.refresh import cut
-from journey.artifacts import LABEL, ROW, SPLIT, TIME, Lookup
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Lookup
 from journey.declarations import load_declarations, load_request_features
 from journey.errors import DataError, ProjectError
-from journey.project import Predict, Table
+from journey.project import Predict, SelectPlan, Table
 
 REFRESH = timedelta(hours=12)
 
@@ -25,6 +27,17 @@ def test_inputs_are_numbers_then_categories_and_never_label_key_entity_time_or_t
     assert frame.table.column_names == [ROW, TIME, SPLIT, LABEL, *names]
     assert {str(frame.table.schema.field(name).type) for name in names[:8]} == {"double"}
     assert frame.schema.classes == (False, True)
+
+
+def test_groups_go_with_the_rows_and_are_no_input(bank, contracts):
+    path = bank.folder / "payments.parquet"
+    payments = pq.read_table(path)
+    pq.write_table(payments.append_column(GROUP, [payments.column("card_id").to_pylist()]), path)
+    frame = bank.frame(ProjectCode(), contracts=contracts)
+    assert frame.table.column(GROUP).to_pylist() == ["a", "b"] * 10
+    kept = select(SelectPlan(task="binary", drop=("amount",), seed=1), frame).frame
+    assert GROUP in kept.table.column_names
+    assert GROUP not in {each.name for each in kept.schema.inputs}
 
 
 def test_only_rows_with_a_split_are_in_ordered_by_time_and_row(frame):

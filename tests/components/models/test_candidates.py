@@ -12,7 +12,7 @@ from components.models.identify import identify
 from components.models.rows import FrameRows
 from components.models.train import Fitted, train
 from components.models.validate import Validated, validate
-from journey.artifacts import LABEL, CandidateSpec
+from journey.artifacts import GROUP, LABEL, CandidateSpec
 from journey.declarations import Candidate
 from journey.errors import DataError, GateFailed, ProjectError
 from journey.model.spaces import Choices, Range, read
@@ -118,6 +118,26 @@ def test_folds_by_chance_hold_every_row_once_and_each_class_evenly(make_frame: M
     assert all(not set(fold.fit) & set(fold.look) for fold in folds)
     np.testing.assert_array_equal(folds[0].look, folds_of(part, plan, 3)[0].look)
     assert folds[0].look.tolist() != folds_of(part, make_plan(by_time=False, seed=8), 3)[0].look.tolist()
+
+
+def test_a_group_is_never_on_both_sides_of_a_fold(make_frame: MakeFrame, make_plan: MakePlan) -> None:
+    rows = make_frame(timed=False)
+    names = [f"g{place % 40}" for place in range(len(rows.table))]
+    part = FrameRows(rows.schema, rows.table.append_column(GROUP, [names])).part("train")
+    folds = folds_of(part, make_plan(by_time=False), 3)
+    assert sorted(np.concatenate([fold.look for fold in folds])) == list(range(360))
+    for fold in folds:
+        assert not {names[row] for row in fold.fit} & {names[row] for row in fold.look}
+        assert len({names[row] for row in fold.look}) in (13, 14)
+    shares = [part.labels[fold.look].mean() for fold in folds]
+    assert np.ptp(shares) < 0.1                     # groups of one mean label are spread over the folds
+
+
+def test_one_group_makes_no_folds_and_that_is_told(make_frame: MakeFrame, make_plan: MakePlan) -> None:
+    rows = make_frame(timed=False)
+    alone = FrameRows(rows.schema, rows.table.append_column(GROUP, [["g"] * len(rows.table)]))
+    with pytest.raises(DataError, match=r"split\.group makes 1 groups of them"):
+        folds_of(alone.part("train"), make_plan(by_time=False), 3)
 
 
 def test_rows_that_mature_too_late_for_any_fold_are_told(make_frame: MakeFrame, make_plan: MakePlan) -> None:
