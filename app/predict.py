@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from journey.errors import DataError
+from journey.errors import DataError, Unavailable
 from journey.model.bundle import BundleSignature
 from journey.model.scoring import Scorer
 from journey.model.scoring_tables import CHUNK_ROWS, LookUp, rows_of_table, score_rows
@@ -64,6 +64,7 @@ def predict_file(scorer: Scorer, look_up: LookUp, source: Path, target: Path, la
     Raises:
         DataError: the file isn't there, is no CSV or Parquet, lacks a column that the model needs or has one that nobody declared.
         ProjectError: a request feature raised.
+        Unavailable: the result can't be written.
     """
     names, chunks = _read(source, layout)
     _refuse_columns(source, names, scorer.signature)
@@ -129,8 +130,17 @@ def _read(source: Path, layout: Layout) -> tuple[tuple[str, ...], Iterator[Chunk
             file = pq.ParquetFile(source)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{source}: expected a Parquet file, found something else: {error}") from error
-        return tuple(file.schema_arrow.names), (Chunk(pa.Table.from_batches([batch])) for batch in file.iter_batches(CHUNK_ROWS))
+        return tuple(file.schema_arrow.names), _parquet_chunks(source, file)
     return _csv_names(source, layout), _csv_chunks(source, layout)
+
+
+def _parquet_chunks(source: Path, file: pq.ParquetFile) -> Iterator[Chunk]:
+    try:
+        for batch in file.iter_batches(CHUNK_ROWS):
+            yield Chunk(pa.Table.from_batches([batch]))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source}: expected a Parquet file that is whole, found a damaged one: {error}") from error
+    yield Chunk(file.schema_arrow.empty_table())      # so that a file without rows gives one too
 
 
 def _csv_names(source: Path, layout: Layout) -> tuple[str, ...]:
@@ -165,24 +175,29 @@ def _csv_rows(source: Path, delimiter: str) -> Iterator[Iterator[list[str]]]:
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
             yield csv.reader(file, delimiter=delimiter)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{source}: expected CSV in UTF-8, found something else: {error}") from error
 
 
 @contextmanager
 def _written(target: Path) -> Iterator[Sink]:
     """Gives a function that writes tables; the file gets its name when all went well, else nothing is left of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(descriptor)
+    if target.is_dir():
+        raise Unavailable(f"{target}: expected a file to write to, found a folder. Name a file in it.")
     try:
-        with (_parquet_sink if target.suffix.lower() in (".parquet", ".pq") else _csv_sink)(Path(partial)) as write:
-            yield write
-        Path(partial).chmod(0o644)
-        Path(partial).replace(target)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(partial).unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(descriptor)
+        try:
+            with (_parquet_sink if target.suffix.lower() in (".parquet", ".pq") else _csv_sink)(Path(partial)) as write:
+                yield write
+            Path(partial).chmod(0o644)
+            Path(partial).replace(target)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(partial).unlink()
+    except OSError as error:
+        raise Unavailable(f"{target}: expected a place that can be written to, found: {error}. Free it, or name another.") from error
 
 
 @contextmanager

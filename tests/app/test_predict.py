@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.predict import Layout, predict_file
-from journey.errors import DataError
+from journey.errors import DataError, Unavailable
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
 from journey.model.scoring import Scorer
@@ -64,6 +64,33 @@ def test_a_file_without_rows_gives_one_without_rows(scorer, tmp_path):
     done, rows = predicted(scorer, tmp_path, "amount,channel,limit\n")
     assert (done.rows, rows) == (0, [])
     assert (tmp_path / "out.csv").read_text().startswith("amount,channel,limit,prediction")
+
+
+def test_a_parquet_file_without_rows_gives_one_without_rows(scorer, tmp_path):
+    table = pa.table({"amount": pa.array([], pa.float64()), "channel": pa.array([], pa.string()), "limit": pa.array([], pa.int64())})
+    pq.write_table(table, tmp_path / "in.parquet")
+    for name in ("out.parquet", "out.csv"):
+        assert predict_file(scorer, nothing_looked_up, tmp_path / "in.parquet", tmp_path / name).rows == 0
+    assert pq.read_table(tmp_path / "out.parquet").column_names[:4] == ["amount", "channel", "limit", "prediction"]
+    assert (tmp_path / "out.csv").read_text().startswith("amount,channel,limit,prediction")
+
+
+def test_a_parquet_file_that_is_damaged_inside_is_refused_and_leaves_nothing(scorer, tmp_path):
+    table = pa.table({"amount": [1.5] * 2000, "channel": ["online"] * 2000, "limit": pa.array([1] * 2000, pa.int64())})
+    pq.write_table(table, tmp_path / "in.parquet")
+    content = bytearray((tmp_path / "in.parquet").read_bytes())
+    content[4:60] = b"\xaa" * 56
+    (tmp_path / "in.parquet").write_bytes(content)
+    with pytest.raises(DataError, match="expected a Parquet file that is whole"):
+        predict_file(scorer, nothing_looked_up, tmp_path / "in.parquet", tmp_path / "out" / "scored.csv")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("target", "found"), [("folder", "found a folder"), ("in.csv/out.csv", "found: .*in.csv")])
+def test_a_place_that_cannot_be_written_to_is_told(scorer, tmp_path, target, found):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Unavailable, match=found):
+        predicted(scorer, tmp_path, "amount,channel,limit\n1.5,online,1\n", name=target)
 
 
 def test_a_file_is_read_as_the_projects_source_is_laid_out(scorer, tmp_path):
