@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -61,12 +63,18 @@ def test_the_new_version_is_better_than_the_old_one_on_the_same_rows(drifted: di
 
 def test_the_old_version_is_retired_and_the_audit_log_holds(drifted: dict, out: Path) -> None:
     [path] = out.rglob("ledger.db")
-    with Ledger.connect(f"sqlite:///{path}") as ledger:
+    with closing(Ledger.connect(f"sqlite:///{path}")) as ledger:
         ledger.verify_audit()
         [first, second] = sorted(ledger.versions("payments"), key=lambda version: version.version)
         assert first.retired is not None
         assert second.retired is None
         assert ledger.current("payments").version == 2
+    [database] = out.rglob("mlflow.db")
+    with closing(sqlite3.connect(database)) as store:
+        tags = set(store.execute("select version, value from model_version_tags where name = 'payments' and key = 'retired'"))
+        aliases = dict(store.execute("select alias, version from registered_model_aliases where name = 'payments'"))
+    assert [version for version, _ in tags] == [1]
+    assert aliases["champion"] == 2
 
 
 def test_the_story_is_told_in_a_page(drifted: dict) -> None:
