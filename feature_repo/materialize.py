@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import yaml
 
 from feature_repo.refresh import MICROSECOND, cut
 from feature_repo.views import ViewTable
-from journey.clock import EPOCH
 from journey.model.lookups import PROJECT, REFRESH_TABLE
 
 ONLINE = "online.db"
@@ -26,6 +25,8 @@ REGISTRY = "registry.db"
 CONFIGURATION = "feature_store.yaml"
 VIEWS = "views"
 NEXT = "next-"
+# No column rule reads an older time; training sees rows of all times, so the store has to as well.
+FIRST = datetime(1000, 1, 1, tzinfo=UTC)
 # A store that was prepared so long ago (real time) belongs to a process that was killed: a refresh takes seconds.
 ABANDONED_SECONDS = 3600.0
 
@@ -79,7 +80,7 @@ def prepare_online(views: Sequence[ViewTable], home: Path, moment: datetime, ref
 
         with open_store(folder, online=folder / ONLINE, refresh=refresh) as store:
             store.apply(definitions(lasting))
-            store.materialize(EPOCH, until - MICROSECOND)
+            store.materialize(FIRST, until - MICROSECOND)
     rows = _sign(folder / ONLINE, [view.lookup.view for view in lasting], PROJECT, moment, until)
     _write_configuration(folder / CONFIGURATION, refresh)
     return Prepared(moment, until, rows, folder, home)
