@@ -5,6 +5,7 @@ Training and the online store both read what is written here, so that neither ca
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import ibis
@@ -106,6 +107,8 @@ def _lookup(view: FeatureView, table: ibis.Table, key: str) -> Lookup:
             raise ProjectError(f"{place}: expected the column '{column}' ({role}) in its table, found {', '.join(schema)}")
     if not (schema[view.time].is_timestamp() or schema[view.time].is_date()):
         raise ProjectError(f"{place}: expected '{view.time}' to be a timestamp, found {schema[view.time]}")
+    if view.ttl == timedelta():
+        raise ProjectError(f"{place}: ttl: expected more than no time, found 0; leave ttl out for rows that last")
     names = [name for name in schema if name not in (key, view.time)]
     if not names:
         raise ProjectError(f"{place}: expected at least one feature beside '{key}' and '{view.time}', found none")

@@ -97,9 +97,8 @@ def extract(plan: ExtractPlan, contracts: Mapping[str, Table], curated: CuratedT
     contract = contracts[plan.spine.table]
     plain = declared(curated.tables, {name: list(table.columns) for name, table in contracts.items()})
     views = write_views(code.views, plain, plan.entities, scratch) if code.views else ()
-    origins = Origins(
-        spine_inputs(plan, contract), derived_inputs(code.functions, plan, contract), tuple(view.lookup for view in views)
-    )
+    lookups = tuple(view.lookup for view in views)
+    origins = Origins(tuple(contract.columns), spine_inputs(plan, contract), derived_inputs(code.functions, plan, contract), lookups)
     inputs = origins.inputs()
     spine = _split_rows(curated.tables[plan.spine.table], plan.spine.table)
     values = _values(spine, views, origins, code, duration(plan.features.refresh))

@@ -44,7 +44,8 @@ def looked_up(spine: pa.Table, views: Sequence[ViewTable], refresh: timedelta) -
 
 def _history(spine: pa.Table, views: Sequence[ViewTable], refresh: timedelta) -> pa.Table:
     keys = sorted({view.lookup.column for view in views})
-    entities = spine.select([ROW, TIME, *keys]).rename_columns([ROW, "event_timestamp", *keys]).to_pandas()
+    asked = spine.select([ROW, TIME, *keys]).rename_columns([ROW, "event_timestamp", *keys])
+    entities = asked.to_pandas(integer_object_nulls=True)          # as doubles, two long keys would become one
     with tempfile.TemporaryDirectory(prefix="journey-feast-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")          # Feast's own deprecations; and importing it changes the filters of the whole process
         from feature_repo.definitions import definitions, open_store

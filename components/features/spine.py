@@ -9,12 +9,18 @@ from journey.project import ExtractPlan, Table
 from journey.request_features import RequestFunction
 
 _MODEL_TYPES = ("category", "integer", "float", "boolean")
+_WORDS: Mapping[str, str] = {"spine": "a column of the spine", "request": "a request feature", "view": "a feature of a view"}
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Model inputs by where they come from, each in declared order."""
+    """Model inputs by where they come from, each in declared order.
 
+    Attributes:
+        columns: all columns of the spine, inputs or not.
+    """
+
+    columns: tuple[str, ...]
     spine: tuple[Input, ...]
     derived: tuple[Derived, ...]
     lookups: tuple[Lookup, ...]
@@ -23,12 +29,13 @@ class Origins:
         """All inputs as the model takes them: numbers before categories, and of each the spine's, then request's, then views'.
 
         Raises:
-            ProjectError: two inputs share a name.
+            ProjectError: two inputs share a name, or one has that of a column that is no input.
         """
         request = [Input(name=each.name, type=each.type, origin="request") for each in self.derived]
         looked_up = [Input(name=each.name, type=each.type, origin="view") for lookup in self.lookups for each in lookup.features]
         every = [*self.spine, *request, *looked_up]
         _refuse_shared_names(every)
+        _refuse_names_of_columns([*request, *looked_up], self.columns)
         return (*(each for each in every if each.type != "category"), *(each for each in every if each.type == "category"))
 
 
@@ -62,15 +69,21 @@ def derived_inputs(functions: Iterable[RequestFunction], plan: ExtractPlan, cont
     return tuple(derived)
 
 
+def _refuse_names_of_columns(inputs: Sequence[Input], columns: Sequence[str]) -> None:
+    """A feature that is called like a key would be taken for the key by the next view that is looked up by it."""
+    for each in inputs:
+        if each.name in columns:
+            raise ProjectError(f"expected names that no column of the spine has, found '{each.name}' ({_WORDS[each.origin]}); rename it")
+
+
 def _refuse_shared_names(inputs: Sequence[Input]) -> None:
-    words: Mapping[str, str] = {"spine": "a column of the spine", "request": "a request feature", "view": "a feature of a view"}
     seen: dict[str, Input] = {}
     for each in inputs:
         if each.name in (ROW, TIME, SPLIT, LABEL, GROUP):
-            raise ProjectError(f"expected names that Journey doesn't use itself, found '{each.name}' ({words[each.origin]}); rename it")
+            raise ProjectError(f"expected names that Journey doesn't use itself, found '{each.name}' ({_WORDS[each.origin]}); rename it")
         if each.name in seen:
             raise ProjectError(
                 f"expected a name of its own for each model input, found '{each.name}' twice: "
-                f"{words[seen[each.name].origin]} and {words[each.origin]}; rename one of them"
+                f"{_WORDS[seen[each.name].origin]} and {_WORDS[each.origin]}; rename one of them"
             )
         seen[each.name] = each

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from journey.checking.problems import Problem, nearest
@@ -146,13 +147,12 @@ def _view_problems(project: Project, code: Code) -> Iterator[Problem]:
         if isinstance(entity, str) and entity not in project.entities:
             hint = nearest(entity, project.entities) or " project.yaml declares none: entities: {name: column}."
             yield Problem(FEATURES, view.line, view.name, f"expected an entity of project.yaml, found '{entity}'.{hint}")
-        if isinstance(ttl, str) and not _is_duration(ttl):
+        if isinstance(ttl, str) and not _lasts(ttl):
             yield Problem(FEATURES, view.line, view.name, f"ttl: expected a duration such as 90s, 15m, 6h or 30d, found '{ttl}'")
 
 
-def _is_duration(text: str) -> bool:
+def _lasts(text: str) -> bool:
     try:
-        duration(text)
+        return duration(text) > timedelta()
     except ValueError:
         return False
-    return True

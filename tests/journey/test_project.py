@@ -134,7 +134,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
         ("type: float, scale", "type: float, case: lower, scale",
          "project.yaml:14: tables.payments.columns.amount.case: is for columns of type string or category, found type float"),
         ("      amount: {", "      Journey_Row: {type: string}\n      amount: {",
-         "project.yaml:14: tables.payments.columns.Journey_Row: names that begin with journey_ are reserved; rename the column in the source"),
+         "project.yaml:14: tables.payments.columns.Journey_Row: names that begin with journey_ are reserved; "
+         "rename the column in the source"),
         ("key: payment_id", "key: paymentid",
          "project.yaml:9: tables.payments.key: expected a column of payments, found 'paymentid'. Did you mean 'payment_id'?"),
         ("spine: payments", "spine: payment",
@@ -221,6 +222,8 @@ def test_without_event_time_what_needs_it_is_named(folder):
          "features.py:5: card_history: expected tables as arguments, found 'card'. Did you mean 'cards'?"),
         ("features.py", 'entity="card"', 'entity="crad"',
          "features.py:5: card_history: expected an entity of project.yaml, found 'crad'. Did you mean 'card'?"),
+        ("features.py", 'ttl="30d"', 'ttl="0d"',
+         "features.py:5: card_history: ttl: expected a duration such as 90s, 15m, 6h or 30d, found '0d'"),
         ("features.py", 'ttl="30d"', 'ttl="a month"',
          "features.py:5: card_history: ttl: expected a duration such as 90s, 15m, 6h or 30d, found 'a month'"),
         ("features.py", "import ibis", "import ibis)", "features.py:1: expected Python, found: unmatched ')'"),

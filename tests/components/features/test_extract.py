@@ -2,20 +2,24 @@
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from components.features.extract import Frame, ProjectCode
+from components.features.lookback import looked_up
 from components.features.select import select
 from feature_repo.refresh import cut
-from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Lookup
+from feature_repo.views import ViewTable
+from journey.artifacts import GROUP, LABEL, ROW, SPLIT, TIME, Lookup, LookupFeature
 from journey.declarations import load_declarations, load_request_features
 from journey.errors import DataError, ProjectError
 from journey.project import Predict, SelectPlan, Table
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(hours=12)
 
 
@@ -56,9 +60,7 @@ def test_a_row_sees_of_its_card_what_was_there_before_the_cut_of_the_last_refres
 
 
 def cut_time(index: int):
-    from datetime import UTC, datetime
-
-    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=6) * (index // 2)
+    return START + timedelta(hours=6) * (index // 2)
 
 
 def test_missing_in_a_found_row_stays_missing_and_default_stands_in_for_an_absent_one(bank, contracts):
@@ -91,6 +93,17 @@ def test_the_lookups_say_what_the_server_needs(frame):
         "channel_before": ("category", None),
         "big": ("boolean", None),
     }
+
+
+def test_long_keys_stay_apart_where_some_are_missing(tmp_path):
+    long = 2**53
+    rows = pa.table({"card_id": [long, long + 1], "at": pa.array([START, START], pa.timestamp("us", "UTC")), "owner": ["a", "b"]})
+    pq.write_table(rows, tmp_path / "owners.parquet")
+    features = (LookupFeature(name="owner", type="category", default=None),)
+    lookup = Lookup(view="owners", entity="card", column="card_id", ttl_seconds=None, features=features)
+    view = ViewTable(lookup, "at", tmp_path / "owners.parquet")
+    asked = {ROW: [0, 1, 2], TIME: pa.array([START + timedelta(days=1)] * 3, pa.timestamp("us", "UTC")), "card_id": [long + 1, None, long]}
+    assert looked_up(pa.table(asked), [view], REFRESH)["owner"].to_pylist() == ["b", None, "a"]
 
 
 def test_two_frames_of_the_same_rows_are_the_same_bytes(bank, frame, tmp_path):
@@ -137,6 +150,9 @@ def test_an_exception_in_a_request_feature_names_the_row(bank):
         (('"payments_so_far": 0', '"payments_so_far": "none"'), r"defaults.payments_so_far: expected integer .* found 'none'"),
         (("big=payments.amount > 5", "big=payments.paid_at + ibis.interval(days=1)"), "feature 'big': expected text, a number"),
         (("big=payments.amount > 5", "amount=payments.amount"), "'amount' twice: a column of the spine and a feature of a view"),
+        (("big=payments.amount > 5", "payment_id=payments.channel"),
+         r"no column of the spine has, found 'payment_id' \(a feature of a view\)"),
+        (('ttl="2d"', 'ttl="0d"'), "in history: ttl: expected more than no time, found 0"),
         (("big=payments.amount > 5", "big=payments.channel.cast('int64')"), r"features.py, in history: .*ConversionException"),
         (('"card_id", "paid_at",', '"paid_at", card_id=payments.tries,'), "key 'card_id' to be string as in the spine, found int64"),
     ],
@@ -150,9 +166,6 @@ def test_a_view_that_cannot_be_used_is_told_with_its_place(bank, change, told):
 
 
 def test_a_table_without_split_rows_is_refused(bank, contracts):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = bank.folder / "payments.parquet"
     table = pq.read_table(path)
     pq.write_table(table.set_column(table.column_names.index(SPLIT), SPLIT, pa.nulls(table.num_rows, pa.string())), path)
@@ -161,8 +174,6 @@ def test_a_table_without_split_rows_is_refused(bank, contracts):
 
 
 def test_nan_is_missing_in_the_frame(bank):
-    import pyarrow.parquet as pq
-
     path = bank.folder / "payments.parquet"
     table = pq.read_table(path)
     amounts = pc.if_else(pc.equal(table.column("amount"), 6.0), float("nan"), table.column("amount"))
