@@ -28,6 +28,7 @@ from journey.project import load_project
 from journey.records.ledger import Ledger
 from monitoring.alerts import Alert, Webhook
 from monitoring.rules import TRIGGER_CLASS, rules_of
+from pipelines.niceness import give_way
 from pipelines.retraining import Retrainer
 
 PATH = "/api/v1/retrain"
@@ -180,7 +181,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8081)
     wanted = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    os.nice(NICENESS)
+    give_way(NICENESS)
     try:
         project = load_project(wanted.project)
         policy = Policy(duration(project.retraining.cooldown), project.retraining.per_day, project.retraining.fresh_rows)

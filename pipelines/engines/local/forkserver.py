@@ -23,6 +23,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from journey.errors import JourneyError
+from pipelines.niceness import give_way, give_way_as_session
+
 _PR_SET_PDEATHSIG = 1
 _MIB_IN_MAXRSS = 1024 if sys.platform.startswith("linux") else 1024 * 1024     # Linux counts KiB, macOS bytes
 Job = dict[str, Any]
@@ -100,6 +103,7 @@ def _child(job: Job) -> NoReturn:
     try:
         os.setsid()
         _die_with_parent()
+        give_way_as_session()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -138,8 +142,8 @@ def _redirect(log: str) -> None:
 
 def _described(error: BaseException) -> dict[str, object]:
     kind = type(error)
-    code = getattr(error, "exit_code", 1)
-    return {"kind": f"{kind.__module__}.{kind.__qualname__}", "message": str(error), "exit_code": code if isinstance(code, int) else 1}
+    code = error.exit_code if isinstance(error, JourneyError) else 1        # other libraries' exceptions have an exit_code, too
+    return {"kind": f"{kind.__module__}.{kind.__qualname__}", "message": str(error), "exit_code": code}
 
 
 def _die_with_parent() -> None:
@@ -162,7 +166,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
     channel = socket.socket(fileno=int(sys.argv[1]))
     started = time.monotonic()
-    os.nice(int(sys.argv[2]))
+    give_way(int(sys.argv[2]))
     _preload(sys.argv[3:])
     with contextlib.suppress(BrokenPipeError):      # the run may have ended while this was loading
         channel.sendall(json.dumps({"ready": time.monotonic() - started}).encode() + b"\n")

@@ -1,5 +1,6 @@
 """Every construct of KFP's language does here what it means there."""
 
+import re
 from pathlib import Path
 from typing import Any, List, NamedTuple  # noqa: UP035 -- KFP reads List
 
@@ -7,6 +8,7 @@ import pytest
 from kfp import dsl, kubernetes
 
 from journey.errors import ProjectError
+from pipelines.niceness import AUTOGROUP
 
 component = dsl.component(base_image="journey-steps", install_kfp_package=False)
 
@@ -178,7 +180,7 @@ def test_what_needs_a_failed_step_is_skipped_and_everything_else_runs(run):
 
     ended = run(half)
     assert {name: step.state for name, step in ended.record.steps.items()} == {"fail": "failed", "say": "skipped", "say-2": "done"}
-    assert ended.failure.text().startswith("step fail failed: builtins.ValueError: no such luck\nlog: ")
+    assert ended.failure.text().startswith("step fail failed: ValueError: no such luck\nlog: ")
     assert "Traceback" in Path(ended.failure.log).read_text()
 
 
@@ -350,6 +352,21 @@ def test_steps_give_way_to_other_processes_where_they_are_asked_to(run):
     assert parameter(run(nice, niceness=7), "niceness") == 7
 
 
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel doesn't weigh sessions")
+def test_a_step_gives_way_with_its_whole_session(run):
+    @component
+    def session() -> str:
+        from pathlib import Path
+
+        return Path("/proc/self/autogroup").read_text().split()[-1]
+
+    @dsl.pipeline(name="nice")
+    def nice():
+        session()
+
+    assert parameter(run(nice, niceness=7), "session") == "7"
+
+
 def test_an_unknown_parameter_of_the_pipeline_is_refused(run):
     @dsl.pipeline(name="strict")
     def strict(name: str = "x"):
@@ -357,3 +374,42 @@ def test_an_unknown_parameter_of_the_pipeline_is_refused(run):
 
     with pytest.raises(ProjectError, match=r"expected the parameters \['name'\], found \['nmae'\]"):
         run(strict, parameters={"nmae": "y"})
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("without a word", "No such file or directory: .*executor_output.json"),
+        ("before its last word is out", "killed by SIGKILL at"),
+        ("with a foreign exit code", "RuntimeError: no good"),
+        ("where no entry can be written", "FileNotFoundError: .*cache/steps"),
+    ],
+)
+def test_however_a_step_ends_the_others_go_on_and_it_is_told(run, home, how, told):
+    @component
+    def end(how: str, home: str, out: dsl.Output[dsl.Dataset]):
+        import os
+        import shutil
+        import signal
+        from pathlib import Path
+
+        if how == "without a word":
+            os._exit(0)
+        if how == "before its last word is out":
+            Path(out.path).parent.with_suffix(".error").write_text('{"kind": "Val')
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "with a foreign exit code":
+            error = RuntimeError("no good")
+            error.exit_code = 0
+            raise error
+        shutil.rmtree(Path(home) / "cache" / "steps")
+
+    @dsl.pipeline(name="ends")
+    def ends(how: str, home: str):
+        say(text="beside")
+        end(how=how, home=home)
+
+    ended = run(ends, parameters={"how": how, "home": str(home)}, workers=1)
+    assert {name: step.state for name, step in ended.record.steps.items()} == {"end": "failed", "say": "done"}
+    assert ended.failure.exit_code == 1
+    assert re.search(told, ended.failure.text())
