@@ -4,13 +4,14 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from journey import telemetry
 from journey.artifacts import Board, Champion, Choice
-from journey.errors import DataError, ProjectError
+from journey.errors import DataError, JourneyError, ProjectError
 from journey.model.keys import SigningKey
 from journey.project import Project, load_project
 from journey.records.entries import RunRecord
@@ -67,11 +68,16 @@ def submit(project: Path, pipeline: str = "training", target: str = "local", *, 
         ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
         try:
             ledger.start_run(RunRecord(asked.run, found.name, pipeline, target, datetime.now(UTC), engine_run=asked.run))
-            run = _result(asked, _executed(asked, ledger))
+            try:
+                run = _result(asked, _executed(asked, ledger))
+            except BaseException:               # interrupted, or it can't be run at all: nobody shall take it for a run that goes on
+                with suppress(JourneyError):
+                    ledger.end_run(asked.run, "failed", datetime.now(UTC))
+                raise
+            keep(run)                           # first: whoever finds in the ledger that the run ended reads its result
             ledger.end_run(run.id, run.state, datetime.now(UTC), run.bundle_digest)
         finally:
             ledger.close()
-        keep(run)
     return run
 
 

@@ -1,5 +1,6 @@
 """The `journey` command: one module a subcommand, imported only when it is asked for."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         typer.echo(f"journey: {error}", err=True)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:                # while a command's modules were loaded; from then on it ends in its own way
+        typer.echo("journey: interrupted", err=True)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if _DEBUG in given:
             raise

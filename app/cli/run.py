@@ -1,9 +1,11 @@
 """`journey run`: the training pipeline, from raw data to a registered version."""
 
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,8 @@ from app.cli.options import HomeOption, JsonOption, ProjectOption
 
 if TYPE_CHECKING:
     from pipelines.runs import Progress, Run
+
+_INTERRUPTED = 128 + signal.SIGINT      # the exit code that shells know
 
 
 def run(
@@ -27,11 +31,16 @@ def run(
 
     Example: journey run -p examples/payments
     """
-    from app.report.run import write_report
-    from pipelines.submit import RunOptions, keep, submit
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        from app.report.run import write_report
+        from pipelines.submit import RunOptions, keep, submit
 
-    options = RunOptions(until=until, workers=workers, progress=_progress(), home=home, wait=wait)
-    done = submit(project, target=target, options=options)
+        options = RunOptions(until=until, workers=workers, progress=_progress(), home=home, wait=wait)
+        done = submit(project, target=target, options=options)
+    except KeyboardInterrupt:
+        typer.echo("journey: interrupted. Finished steps are kept: the next run goes on from there.", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
     page = write_report(done, done.project, done.home / "runs" / done.id / "report.html")
     done = replace(done, report=page)
     keep(done)
@@ -43,6 +52,14 @@ def run(
         if done.error:
             typer.echo(f"journey: {done.error}", err=True)
         raise typer.Exit(done.exit_code)
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """Whoever ends a run politely has it end its children and write down that it ended."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):           # Ctrl-C is ignored, as in a shell's background
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 def _progress() -> "Progress":

@@ -46,10 +46,10 @@ class Screen:
     def __init__(self) -> None:
         self._running: dict[str, float] = {}
         self._live = Live(console=Console(stderr=True), refresh_per_second=8, get_renderable=self._drawn, transient=True)
-        self._live.start()
 
     def began(self, step: str) -> None:
         """Shows the step as running."""
+        self._live.start()          # not before: it hides the cursor, and only a run that has begun calls `close`
         self._running[step] = time.monotonic()
 
     def ended(self, step: Step) -> None:

@@ -1,0 +1,52 @@
+"""What a run leaves on record, however it ends."""
+
+import json
+
+import pytest
+
+from app.scaffold.starter import make_starter
+from journey.records.ledger import Ledger
+from pipelines import submit as module
+from pipelines.engines.local.engine import Ended
+from pipelines.engines.local.steps import Record
+from pipelines.submit import RunOptions, submit
+
+
+@pytest.fixture
+def project(tmp_path):
+    make_starter(tmp_path / "small")
+    return tmp_path / "small"
+
+
+def state_of(project, run: str) -> str:
+    ledger = Ledger.connect(f"sqlite:///{project}/.journey/ledger.db")
+    try:
+        return next(record.state for record in ledger.runs() if record.id == run)
+    finally:
+        ledger.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("disk full")])
+def test_a_run_that_is_interrupted_is_no_running_one_and_lets_go_of_the_home(project, monkeypatch, error):
+    def interrupted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "_executed", interrupted)
+    with pytest.raises(type(error)):
+        submit(project, options=RunOptions(run="one"))
+    assert state_of(project, "one") == "failed"
+    monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    assert submit(project, options=RunOptions(run="two")).state == "done"
+
+
+def test_a_run_has_its_result_before_the_ledger_says_that_it_ended(project, monkeypatch):
+    ends = Ledger.end_run
+
+    def looked(ledger: Ledger, run: str, *rest: object) -> None:
+        assert json.loads((project / ".journey" / "runs" / run / "result.json").read_text())["state"] == "done"
+        ends(ledger, run, *rest)
+
+    monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    monkeypatch.setattr(Ledger, "end_run", looked)
+    submit(project, options=RunOptions(run="one"))
+    assert state_of(project, "one") == "done"
