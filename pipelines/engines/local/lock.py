@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
-from journey.errors import Conflict
+from journey.errors import Conflict, Unavailable
 
 _PAUSE_SECONDS = 0.2        # how often a waiting run looks again
 
@@ -33,9 +34,9 @@ def held(home: Path, run: str, *, wait: bool) -> Iterator[None]:
 
     Raises:
         Busy: another run holds it, and `wait` is off.
+        Unavailable: the home can't be made or written to.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "run.lock").open("a+", encoding="utf-8") as file:
+    with _lock_file(home) as file:
         while not _taken(file.fileno()):
             if not wait:
                 raise Busy(home, _holder(home))
@@ -44,6 +45,15 @@ def held(home: Path, run: str, *, wait: bool) -> Iterator[None]:
         file.write(json.dumps({"run": run, "process": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}))
         file.flush()
         yield
+
+
+def _lock_file(home: Path) -> TextIO:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return (home / "run.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        advice = "Name another one (--home, JOURNEY_HOME)."
+        raise Unavailable(f"home {home}: expected a folder that can be made and written to, found: {error}. {advice}") from error
 
 
 def _taken(file: int) -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,7 +111,10 @@ class Steps:
         if attempt.entry is None:
             assert attempt.failure is not None
             return self.failed(call.name, attempt.failure, call.after, attempt.values, timing)
-        self._tools.cache.put(key, attempt.entry)
+        try:
+            self._tools.cache.put(key, attempt.entry)
+        except OSError as error:
+            return self.failed(call.name, self._failure(call, error), call.after, attempt.values, timing)
         unchanged = known is not None and known.content() == attempt.entry.content()
         return self._ended(call, attempt.values, self._step(call, "done", cached=unchanged, log=self._log(call), timing=timing))
 
@@ -153,6 +157,10 @@ class Steps:
         started, seconds = timing or (time.monotonic() - self._began, 0.0)
         return Step(call.name, state, seconds, cached, log if log.exists() else None, tuple(sorted(call.after)), started)
 
+    def _failure(self, call: Call, error: JourneyError | OSError) -> Failure:
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        return Failure(call.name, kind, str(error), error.exit_code if isinstance(error, JourneyError) else 1, str(self._log(call)))
+
     def _log(self, call: Call) -> Path:
         return self._setting.folder / "log" / f"{call.name}.log"
 
@@ -162,9 +170,8 @@ class Steps:
         for left in range(call.task.retries, -1, -1):
             try:
                 attempt = await self._attempt(call)
-            except JourneyError as error:
-                kind = f"{type(error).__module__}.{type(error).__qualname__}"
-                return _Attempt(Values(), Failure(call.name, kind, str(error), error.exit_code, str(self._log(call))))
+            except (JourneyError, OSError) as error:        # a disk that is full is no reason to drop the other steps' results
+                return _Attempt(Values(), self._failure(call, error))
             if attempt.failure is None or attempt.failure.exit_code == GateFailed.exit_code or not left:
                 break
             await asyncio.sleep(pause)
@@ -192,7 +199,7 @@ class Steps:
         if report.status == 0:
             return self._published(call, workspace, report.seconds)
         failure = Failure(call.name, "", report.reason(), 1, str(log))
-        if error.is_file():
+        with suppress(OSError, ValueError):         # it may have been killed before it could say why, or had no room to
             told = json.loads(error.read_bytes())
             failure = Failure(call.name, told["kind"], told["message"], told["exit_code"], str(log))
         return _Attempt(self._kept(call, workspace), failure, report.seconds)

@@ -36,7 +36,8 @@ class Failure:
 
     def text(self) -> str:
         """One message for people: the step, what happened, and its log."""
-        found = self.message if self.kind.startswith("journey.") else f"{self.kind}: {self.message}" if self.kind else self.message
+        kind = "" if self.kind.startswith("journey.") else self.kind.removeprefix("builtins.")
+        found = f"{kind}: {self.message}" if kind else self.message
         return f"step {self.step} failed: {found}" + (f"\nlog: {self.log}" if self.log else "")
 
 

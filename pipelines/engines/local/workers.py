@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -165,7 +166,8 @@ class _Server:
         ended: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = ended
         self._writer.write(json.dumps(message).encode() + b"\n")
-        await self._writer.drain()
+        with suppress(ConnectionError):             # it ended: _listen sees that too, and says so to all who wait
+            await self._writer.drain()
         return await ended
 
     async def close(self) -> None:
@@ -180,16 +182,27 @@ class _Server:
             self._process.wait()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
+        while line := await _line(reader):
             report: dict[str, Any] = json.loads(line)
             if "ready" in report:
                 self._preload_seconds[self._phase] = report["ready"]
                 self.ready.set()
             else:
-                self._waiting.pop(report["id"]).set_result(Report(report["status"], report["seconds"], report["memory_mib"]))
+                waiting = self._waiting.pop(report["id"])
+                if not waiting.done():              # it is where the run was interrupted
+                    waiting.set_result(Report(report["status"], report["seconds"], report["memory_mib"]))
         self.ready.set()
         for waiting in self._waiting.values():
-            waiting.set_exception(ServerLost(self._lost()))
+            if not waiting.done():
+                waiting.set_exception(ServerLost(self._lost()))
 
     def _lost(self) -> str:
         return f"the process that starts the steps of phase '{self._phase}' ended; its output is in {self._log}"
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """The next line; none where the other end is gone."""
+    try:
+        return await reader.readline()
+    except ConnectionError:
+        return b""

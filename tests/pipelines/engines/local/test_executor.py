@@ -385,7 +385,7 @@ def test_an_unknown_parameter_of_the_pipeline_is_refused(run):
         ("where no entry can be written", "FileNotFoundError: .*cache/steps"),
     ],
 )
-def test_however_a_step_ends_the_others_go_on_and_it_is_told(run, home, how, told):
+def test_however_a_step_ends_the_run_ends_and_says_so(run, home, how, told):
     @component
     def end(how: str, home: str, out: dsl.Output[dsl.Dataset]):
         import os
@@ -406,10 +406,9 @@ def test_however_a_step_ends_the_others_go_on_and_it_is_told(run, home, how, tol
 
     @dsl.pipeline(name="ends")
     def ends(how: str, home: str):
-        say(text="beside")
-        end(how=how, home=home)
+        end(how=how, home=home).after(say(text="before"))
 
-    ended = run(ends, parameters={"how": how, "home": str(home)}, workers=1)
+    ended = run(ends, parameters={"how": how, "home": str(home)})
     assert {name: step.state for name, step in ended.record.steps.items()} == {"end": "failed", "say": "done"}
     assert ended.failure.exit_code == 1
     assert re.search(told, ended.failure.text())

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from journey.errors import Unavailable
 from pipelines.engines.local.lock import Busy, held
 
 
@@ -34,4 +35,11 @@ def test_a_file_left_behind_holds_nothing(home):
     home.mkdir()
     (home / "run.lock").write_text('{"run": "dead", "process": 1, "since": "long ago"}')
     with held(home, "next", wait=False):
+        pass
+
+
+def test_a_home_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    expected = pytest.raises(Unavailable, match=r"expected a folder that can be made and written to, found: .*file")
+    with expected, held(tmp_path / "file" / "home", "run", wait=False):
         pass
