@@ -5,11 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from journey.errors import DataError
 from journey.sections import Task
-from journey.values.carried import restored
 
 ROW = "journey_row"            # int64: the row's ordinal in its raw table, from clean on
 TIME = "journey_time"          # timestamp (µs, UTC): the spine row's event time, null where the project has no time
@@ -200,11 +199,6 @@ class CandidateSpec(Document):
     parameters: dict[str, object] = {}
     search_space: dict[str, object] = {}
     why: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _after_a_pipeline(cls, data: object) -> object:
-        return restored(data) if isinstance(data, dict) else data
 
 
 class Metric(Document):

@@ -248,7 +248,7 @@ class PackagePlan(Section):
 
 
 class Project(Section):
-    """project.yaml, whole."""
+    """project.yaml, whole. It never goes through a pipeline: what `candidates` holds stays as it is written, 1.0 a float."""
 
     format: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -268,6 +268,11 @@ class Project(Section):
     monitoring: Monitoring = Monitoring()
     retraining: Retraining = Retraining()
     targets: dict[str, Target] = Field(default_factory=lambda: {"local": Target()})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _after_a_pipeline(cls, data: object) -> object:
+        return data
 
     @property
     def spine_table(self) -> Table:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from journey.project import Project
-from journey.values.carried import NULL, carried
+from journey.values.carried import carried, told
 from pipelines.closure import reachable
 
 Constant = dict[str, object]
@@ -108,11 +108,5 @@ def _content(directory: Path, files: list[Path]) -> str:
 
 
 def _listed(project: Project) -> list[object]:
-    """The candidates as project.yaml has them; a parameter that is null there is carried as a word, which `restored` turns back."""
-    if project.candidates == "auto":
-        return []
-    return [item if isinstance(item, str) else {name: _without_null(given) for name, given in item.items()} for item in project.candidates]
-
-
-def _without_null(parameters: dict[str, object]) -> Constant:
-    return {name: NULL if value is None else value for name, value in parameters.items()}
+    """The candidates as project.yaml has them, told so that `restored` gives each parameter back as it was."""
+    return [] if project.candidates == "auto" else [told(item) for item in project.candidates]

@@ -51,9 +51,10 @@ def train_model(candidate: dict, plan: dict, code: str, frame: dsl.Input[dsl.Dat
     from journey.artifacts import CandidateSpec
     from journey.declarations import load_candidates
     from journey.sections import ModelPlan
+    from journey.values.carried import restored
 
     own = load_candidates(Path(os.environ["JOURNEY_PROJECT"])) if code else ()
-    spec = CandidateSpec.model_validate(candidate)
+    spec = CandidateSpec.model_validate(restored(candidate))
     fitted = train(spec, ModelPlan.model_validate(plan), FrameRows.read(Path(frame.path)), own)
     fitted.write(Path(model.path))
     model.metadata["fit_seconds"] = round(fitted.seconds, 3)
@@ -81,11 +82,12 @@ def validate_model(
     from journey.artifacts import CandidateSpec
     from journey.declarations import load_candidates
     from journey.sections import Gates, ModelPlan
+    from journey.values.carried import restored
 
     own = load_candidates(Path(os.environ["JOURNEY_PROJECT"])) if code else ()
     wanted = ModelPlan.model_validate(plan)
     folded = CrossValidation(FrameRows.read(Path(frame.path)), wanted, folds)
-    found = validate(CandidateSpec.model_validate(candidate), wanted, Gates.model_validate(gates), folded, own)
+    found = validate(CandidateSpec.model_validate(restored(candidate)), wanted, Gates.model_validate(gates), folded, own)
     found.scores.write(Path(scores.path) / SCORES)
     for number, score in enumerate(found.scores.fold_scores, 1):
         metrics.log_metric(f"{found.scores.metric}_fold_{number}", score)

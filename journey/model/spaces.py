@@ -5,8 +5,6 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from journey.values.carried import restored
-
 Parameter: TypeAlias = str | int | float | bool | None
 
 
@@ -53,4 +51,4 @@ def stored(spaces: Mapping[str, object]) -> dict[str, object]:
 
 def read(search_space: Mapping[str, object]) -> dict[str, Space]:
     """A candidate's `search_space` as spaces, in the order of their names: a pipeline doesn't keep the order of keys."""
-    return {name: _SPACE.validate_python(restored(search_space[name])) for name in sorted(search_space)}
+    return {name: _SPACE.validate_python(search_space[name]) for name in sorted(search_space)}

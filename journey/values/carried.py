@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BaseModel, BeforeValidator, SerializationInfo, SerializerFunctionWrapHandler, WrapSerializer
 
 NULL = "__null__"
+_FLOAT = "__float__"           # before a double that is whole: 1.0 of the columns is all of them to scikit-learn, and 1 is one
 _CARRIED = "carried"
 _MAX_WHOLE = 2.0**53           # beyond it a double no longer tells neighbouring integers apart
 
@@ -20,17 +21,16 @@ V = TypeVar("V")
 def carried(model: BaseModel) -> dict[str, object]:
     """The model as a constant or an output parameter of a pipeline: JSON values, no None, defaults left out."""
     dump: dict[str, object] = model.model_dump(mode="json", exclude_defaults=True, context=_CARRIED)
-    return {key: _without_none(value) for key, value in dump.items()}
+    return {key: told(value) for key, value in dump.items()}
 
 
 def restored(value: object) -> object:
-    """What `carried` gave, after the pipeline: whole numbers are integers again, and None is None, at every depth.
-
-    A model that declares a float turns the integer back into one.
-    """
+    """What `carried` gave, after the pipeline: numbers are what they were, and None is None, at every depth."""
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_WHOLE:
         return int(value)
     if isinstance(value, str):
+        if value.startswith(_FLOAT):
+            return float(value.removeprefix(_FLOAT))
         return None if value == NULL else value
     if isinstance(value, Mapping):
         return {key: restored(inner) for key, inner in value.items()}
@@ -39,13 +39,16 @@ def restored(value: object) -> object:
     return value
 
 
-def _without_none(value: object) -> object:
+def told(value: object) -> object:
+    """A JSON value so that a pipeline takes nothing from it; `restored` gives it back."""
     if value is None:
         return NULL
+    if isinstance(value, float) and value.is_integer():
+        return f"{_FLOAT}{value!r}"
     if isinstance(value, dict):
-        return {key: _without_none(inner) for key, inner in value.items()}
+        return {key: told(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_without_none(inner) for inner in value]
+        return [told(inner) for inner in value]
     return value
 
 

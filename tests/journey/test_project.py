@@ -8,7 +8,9 @@ import pytest
 
 from journey.errors import ProjectError
 from journey.project import ESTIMATORS, METRICS, FilesSource, SqlSource, load_project, problems
+from journey.values.carried import restored
 from journey.values.columns import ColumnRule
+from pipelines.sections import sections_of
 
 GOOD = """\
 format: 1
@@ -70,6 +72,13 @@ def changed(folder: Path, old: str, new: str, file: str = "project.yaml") -> lis
     assert old in text
     (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
     return [str(problem) for problem in problems(folder)]
+
+
+def test_a_whole_float_of_a_candidate_stays_a_float(folder):
+    assert changed(folder, "max_depth: 12", "max_features: 1.0, max_depth: 12") == []
+    project = load_project(folder)
+    assert repr(project.candidates[1]) == "{'random_forest': {'max_features': 1.0, 'max_depth': 12}}"
+    assert repr(restored(sections_of(project, folder, "").candidates[1])) == repr(project.candidates[1])
 
 
 def test_a_table_may_not_be_called_as_the_file_of_broken_rows(folder):
