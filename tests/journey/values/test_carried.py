@@ -34,4 +34,7 @@ def test_a_candidate_keeps_integers_and_whole_floats_apart_as_scikit_learn_does(
     parameters: dict[str, object] = {"max_depth": 12, "max_features": 1.0, "max_samples": None}
     spec = CandidateSpec(name="forest", estimator="random_forest", parameters=parameters, search_space={"depth": [None, 3, 1.0]})
     again = CandidateSpec.model_validate(restored(through_a_pipeline(carried(spec))))
-    assert repr(again) == repr(spec)              # 1 == 1.0, but all columns are 1.0 to scikit-learn, and 1 is one of them
+    assert again == spec
+    assert type(again.parameters["max_depth"]) is int
+    assert type(again.parameters["max_features"]) is float        # 1.0 is all columns to scikit-learn, and 1 is one of them
+    assert repr(again.search_space) == repr(spec.search_space)
