@@ -84,15 +84,28 @@ async def _listen(application: Application, asked: argparse.Namespace, follower:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     serving = asyncio.create_task(server.serve())
+    serving.add_done_callback(lambda _: ended.set())
     await _answers(host, port, serving)
     reserved.close()
+    _require_running(serving, f"{host}:{port}")
     gc.collect()
     gc.freeze()      # what is loaded stays: the collector need not walk through it while requests wait
     sys.stdout.write(json.dumps({"port": port, "pid": os.getpid(), "versions": list(follower.fleet.models)}) + "\n")
     sys.stdout.flush()
     await ended.wait()
+    _require_running(serving, f"{host}:{port}")
     server.stop()
     await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+
+
+def _require_running(serving: "asyncio.Task[None]", where: str) -> None:
+    """A process that lives on without its server would answer nobody, and nobody would start it again.
+
+    Raises:
+        Unavailable: the server has ended.
+    """
+    if serving.done():
+        raise Unavailable(f"{where}: expected the server to go on, found that it ended: {serving.exception() or 'nobody knows why'}.")
 
 
 def _reserve(host: str, port: int) -> socket.socket:

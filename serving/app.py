@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Protocol
 
 import orjson
+from granian.rsgi import ProtocolClosed
 
 from journey.clock import Clock
 from journey.errors import JourneyError, MalformedRequest, RequestError, Unavailable
@@ -116,6 +117,8 @@ class Application:
             status, answer = 200, await handler(body)
         except JourneyError as error:
             status, answer = self._refused(error)
+        except ProtocolClosed:      # who asked left before the end of the body
+            return
         except Exception as error:
             LOG.exception("a request failed")
             status, answer = 500, refusal(500, f"the server failed: {type(error).__name__}. Its log says where.")

@@ -88,17 +88,21 @@ class Model:
         return [self.online.read(row, now) for row in values]
 
     def count_label(self, score: float, label: object) -> None:
-        """Counts what became true of an answer that this version gave."""
-        score_bin = self.reference.score.bins[int(bin_index(self.reference.score, np.array([score]))[0])]
-        self.labels[score_bin, self._label_bin(label)] += 1
+        """Counts what became true of an answer that this version gave; a label that only other versions know has no bin here."""
+        place = self._score_bin(score), self._label_bin(label)
+        if place in self.labels:
+            self.labels[place] += 1
 
     def _label_bins(self) -> tuple[str, ...]:
         return tuple(map(class_text, self.signature.classes)) or self.reference.score.bins
 
     def _label_bin(self, label: object) -> str:
-        if self.signature.classes:
-            return class_text(label)
-        return self.reference.score.bins[int(bin_index(self.reference.score, np.array([label], np.float64))[0])]
+        if not self.signature.classes and isinstance(label, int | float):
+            return self._score_bin(label)
+        return class_text(label)
+
+    def _score_bin(self, score: float) -> str:
+        return self.reference.score.bins[int(bin_index(self.reference.score, np.array([score], np.float64))[0])]
 
     def _count_breach(self, column: str, breach: str) -> None:
         self.breaches[column, breach] += 1

@@ -77,6 +77,9 @@ class Recorder:
             except JourneyError as error:
                 LOG.warning("the ledger didn't take %s rows, trying again: %s", len(batch), error)
                 return False
+            except Exception:      # a second time would end the same: these rows are lost, those that come after need not be
+                LOG.exception("%s answers and labels could not be written", len(batch))
+                self.dropped += len(batch)
             for _ in batch:
                 self._queue.popleft()
         return True

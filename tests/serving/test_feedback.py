@@ -1,9 +1,14 @@
 """Answers and labels, from the request to the ledger and the metrics."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from journey.records.entries import FeedbackRecord, PredictionRecord
+from serving.models import Surroundings, open_model
+from serving.recorder import Recorder
 
 FEEDBACK = "/api/v1.0/feedback"
 
@@ -85,3 +90,23 @@ def test_what_waits_is_written_when_the_server_ends(home, keeping):
     names = [name for _ in range(20) for name in keeping.post(rows(*[{"amount": 1}] * 10)).json()["meta"]["tags"]["ids"]]
     assert keeping.stop() == 0
     assert all(home.ledger.prediction(name) is not None for name in names)
+
+
+def test_a_label_that_the_version_does_not_know_or_rows_that_cannot_be_written_stop_nobody(home, eventually):
+    """As after a promotion of a version that tells more classes apart, and a label for an answer of the one before."""
+    home.promote(home.register())
+    model = open_model(home.ledger.version("tiny", 1), Surroundings(home.path / "keys", home.path / "none.db", 0.02))
+    model.count_label(0.7, "perhaps")
+    assert set(model.labels.values()) == {0}
+    model.count_label(0.7, True)
+    assert sum(model.labels.values()) == 1
+
+    recorder = Recorder(home.ledger)
+    recorder.start(lambda prediction, label: 1 / 0)
+    record = PredictionRecord("one", "tiny", 1, datetime(2026, 3, 1, tzinfo=UTC), None, 0.7)
+    recorder.put([record, FeedbackRecord("one", True, datetime(2026, 3, 1, tzinfo=UTC), "bank")])
+    eventually(lambda: not recorder.waiting)
+    assert recorder.dropped == 2
+    recorder.put([replace(record, id="two")])
+    eventually(lambda: home.ledger.prediction("two") is not None)
+    recorder.stop()

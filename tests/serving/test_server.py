@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+import serving.__main__
 from journey.records.entries import Retirement
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -294,6 +295,28 @@ def test_a_taken_port_is_said_to_be_taken(home, serve):
     assert second.process.wait(10) == 1
     assert "expected a free port" in second.text()
     assert first.post(rows({"amount": 1})).status_code == 200
+
+
+def test_a_process_whose_server_ended_ends_too_so_that_it_is_started_again(home, monkeypatch, capsys):
+    async def serve(self):
+        raise OSError("no room")
+
+    monkeypatch.setattr("serving.__main__.Server.serve", serve)
+    home.promote(home.register())
+    assert serving.__main__.main(["--home", str(home.path), "--model", "tiny"]) == 1
+    said = capsys.readouterr()
+    assert "expected the server to go on, found that it ended: no room" in said.err
+    assert not said.out
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_failure(home, serve, eventually):
+    home.promote(home.register())
+    server = serve()
+    with socket.create_connection(("127.0.0.1", server.ready["port"])) as leaving:
+        leaving.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        eventually(lambda: "journey_requests_in_flight 1" in server.get("/metrics").text)
+    eventually(lambda: "journey_requests_in_flight 0" in server.get("/metrics").text)
+    assert "Traceback" not in server.text()
 
 
 def test_requests_in_flight_are_answered_before_the_server_ends(home, serve, eventually):
