@@ -22,8 +22,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components.operations.retrain import Asked, Decision, Policy
-from journey.clock import clock_of, duration
-from journey.errors import JourneyError, RequestError
+from journey.clock import EPOCH, clock_of, duration
+from journey.errors import JourneyError, RequestError, Unavailable
 from journey.project import load_project
 from journey.records.ledger import Ledger
 from monitoring.alerts import Alert, Webhook
@@ -33,6 +33,7 @@ from pipelines.retraining import Retrainer
 
 PATH = "/api/v1/retrain"
 MOST_BYTES = 1_000_000             # a webhook of thousands of alerts is smaller
+MOST_DIGITS = 10                   # of a number in a request: Python reads no longer ones than some thousand digits
 NICENESS = 10                      # who answers requests and keeps features fresh comes first; training takes what is left
 
 log = logging.getLogger("journey.trigger")
@@ -52,15 +53,16 @@ def asked_of(alert: Alert) -> Asked:
     for name in ("model", "version"):
         if name not in alert.labels:
             raise RequestError(f"alerts.labels.{name}", "a label", "none")
-    if not alert.labels["version"].isdecimal():
-        raise RequestError("alerts.labels.version", "a version's number", repr(alert.labels["version"]))
-    return Asked(alert.labels["model"], int(alert.labels["version"]), alert.labels.get("class", TRIGGER_CLASS), _onset(alert))
+    version = alert.labels["version"]
+    if not version.isdecimal() or len(version) >= MOST_DIGITS:
+        raise RequestError("alerts.labels.version", "a version's number", repr(version[:40]))
+    return Asked(alert.labels["model"], int(version), alert.labels.get("class", TRIGGER_CLASS), _onset(alert))
 
 
 def _onset(alert: Alert) -> datetime:
     told = alert.annotations.get("onset")
     if told is None:
-        return alert.starts_at - rules_of(("1d",)).lasts
+        return max(alert.starts_at, EPOCH) - rules_of(("1d",)).lasts
     try:
         onset = datetime.fromisoformat(told)
     except ValueError as error:
@@ -126,10 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_POST(self) -> None:
-        size = int(self.headers.get("content-length", 0))
-        if self.path != PATH or size > MOST_BYTES:
-            self.close_connection = True
-            self._answer(404 if self.path != PATH else 413, {"error": f"expected POST {PATH} with at most {MOST_BYTES} bytes"})
+        told = self.headers.get("content-length", "")
+        size = int(told) if told.isdecimal() and len(told) < MOST_DIGITS else None
+        if self.path != PATH or size is None or size > MOST_BYTES:
+            self.close_connection = True          # what it holds isn't read, so nothing can follow
+            status = 404 if self.path != PATH else 411 if not told else 413
+            self._answer(status, {"error": f"expected POST {PATH} with a content-length of at most {MOST_BYTES} bytes"})
             return
         try:
             self._answer(202, {"requests": self.server.take(self.rfile.read(size))})
@@ -170,6 +174,18 @@ def serve(service: Service) -> int:
     return int(service.broken)
 
 
+def _listening(host: str, port: int, retrainer: Retrainer) -> Service:
+    """The service on its port.
+
+    Raises:
+        Unavailable: the port is taken, or the address isn't this machine's.
+    """
+    try:
+        return Service((host, port), retrainer)
+    except OSError as error:
+        raise Unavailable(f"{host}:{port}: expected a free port, found: {error.strerror}. Give another one with --port.") from error
+
+
 def main() -> int:
     """Takes alerts and carries out the retrainings that they ask for, until SIGTERM or SIGINT."""
     from pipelines.trainer import LocalTrainer
@@ -188,10 +204,10 @@ def main() -> int:
         ledger, clock = Ledger.connect(f"sqlite:///{wanted.home.resolve()}/ledger.db"), clock_of(os.environ)
         trainer = LocalTrainer(wanted.project, wanted.home, project.name, ledger, clock)
         retrainer = Retrainer(ledger, project.name, policy, duration(project.features.refresh), clock, trainer)
-        service = Service((wanted.host, wanted.port), retrainer)
-    except (JourneyError, OSError) as error:
+        service = _listening(wanted.host, wanted.port, retrainer)
+    except JourneyError as error:
         sys.stderr.write(f"{error}\n")
-        return error.exit_code if isinstance(error, JourneyError) else 1
+        return error.exit_code
     sys.stdout.write(json.dumps({"port": service.server_port, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
     return serve(service)

@@ -15,11 +15,11 @@ import pytest
 
 from components.operations.retrain import Asked, Decision
 from journey.clock import Clock
-from journey.errors import RequestError
+from journey.errors import RequestError, Unavailable
 from journey.records.entries import PromotionRequest, Registration
 from journey.records.ledger import Ledger
 from monitoring.alerts import model_alert, webhook
-from pipelines.trigger import PATH, take
+from pipelines.trigger import PATH, _listening, take
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONSET = NOON - timedelta(hours=2)
@@ -38,24 +38,24 @@ class Home:
         self.ledger.promote(PromotionRequest("payments", version, 0, "test", "first", NOON))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+            self.port = free.getsockname()[1]
         # a clock that stands nearly still: both sides of the kill are in one cool-down epoch
         self._environment = os.environ | {"JOURNEY_CLOCK": Clock(NOON, time.time(), 0.001).text(), "PYTHONPATH": str(ROOT)}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, str(PROCESS), str(self.folder), str(self._port), str(self._seconds)]
+        command = [sys.executable, str(PROCESS), str(self.folder), str(self.port), str(self._seconds)]
         self.process = subprocess.Popen(command, env=self._environment)
         until(self._is_up, "the trigger answers")
 
     def _is_up(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self._port}/health").status_code == 200
+            return httpx.get(f"http://127.0.0.1:{self.port}/health").status_code == 200
         except httpx.HTTPError:
             return False
 
     def post(self, body: bytes = BODY, path: str = PATH) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self._port}{path}", content=body)
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", content=body)
 
     def end(self, how: signal.Signals) -> int:
         assert self.process is not None
@@ -138,6 +138,27 @@ def test_what_is_no_webhook_or_no_model_of_ours_is_refused_by_name(home: Home) -
     assert home.states() == []
 
 
+@pytest.mark.parametrize(("length", "status"), [("", b"411"), ("-1", b"413"), ("many", b"413"), ("9" * 5000, b"413")])
+def test_a_request_that_does_not_say_how_long_it_is_is_refused_and_keeps_nobody_waiting(home: Home, length: str, status: bytes) -> None:
+    home.start()
+    with socket.create_connection(("127.0.0.1", home.port), timeout=5) as raw:
+        said = f"content-length: {length}\r\n" if length else ""
+        raw.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\n{said}\r\n".encode())
+        answer = raw.makefile("rb").read()
+    assert answer.split()[1] == status
+    assert b"content-length of at most" in answer
+
+
+def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable, match=f":{taken.getsockname()[1]}: expected a free"):
+        _listening("127.0.0.1", taken.getsockname()[1], None)  # type: ignore[arg-type]  # not reached
+
+
+def test_a_start_before_all_time_is_no_reason_to_fail() -> None:
+    alert = model_alert("m", "1", ONSET, datetime(1, 1, 1, tzinfo=UTC), "").model_copy(update={"annotations": {}})
+    assert [one["key"] for one in take(webhook([alert]), accepted)] == ["m/1/drift/1969-12-31 23:30:00+00:00"]
+
+
 def accepted(asked: Asked) -> Decision:
     return Decision(f"{asked.model}/{asked.version}/{asked.trigger}/{asked.onset}", True, "")
 
@@ -156,6 +177,7 @@ def test_an_alert_of_plain_prometheus_gives_its_start_less_how_long_evidence_mus
     [
         ({"version": "1"}, {}, "alerts.labels.model"),
         ({"model": "m", "version": "one"}, {}, "a version's number, found 'one'"),
+        ({"model": "m", "version": "9" * 5000}, {}, "a version's number, found '9999"),
         ({"model": "m", "version": "1"}, {"onset": "yesterday"}, "found 'yesterday'"),
         ({"model": "m", "version": "1"}, {"onset": "2026-03-01T12:00:00"}, "with its zone"),
     ],
