@@ -42,6 +42,7 @@ class Outcome:
         failed_requests: how many got no prediction.
         wrong_answers: how many differ from the row scored again.
         advantage: of the new version over the old one; None where there is no new one.
+        false_alarm: a retraining was asked for though nothing had drifted.
     """
 
     versions: tuple[int, ...]
@@ -52,11 +53,13 @@ class Outcome:
     wrong_answers: int
     quality: Quality
     advantage: Advantage | None
+    false_alarm: bool = False
 
     def json(self, report: str) -> dict[str, object]:
         """For machines."""
         gain = vars(self.advantage) if self.advantage else None
-        return {**vars(self), "versions": list(self.versions), "quality": vars(self.quality), "advantage": gain, "report": report}
+        told = {name: value for name, value in vars(self).items() if name != "false_alarm"}
+        return {**told, "versions": list(self.versions), "quality": vars(self.quality), "advantage": gain, "report": report}
 
     def problems(self, drift: bool) -> list[str]:
         """What should have been otherwise, for people; empty where the story is as it should be."""
@@ -65,8 +68,10 @@ class Outcome:
             found.append(f"failed requests: expected none, found {self.failed_requests} of {self.requests}")
         if self.wrong_answers:
             found.append(f"wrong answers: expected none, found {self.wrong_answers} of {self.requests}")
-        if not drift and (len(self.versions) > 1 or self.detected_after_seconds is not None):
-            found.append(f"without drift: expected one version and no alarm, found versions {list(self.versions)}")
+        if self.false_alarm:
+            found.append("a retraining: expected none before anything drifted, found one")
+        if not drift and len(self.versions) > 1:
+            found.append(f"without drift: expected one version, found versions {list(self.versions)}")
         if drift and (self.advantage is None or not self.advantage.is_clear):
             found.append(f"the new version: expected to be better by more than two standard errors, found {self.advantage}")
         return found
@@ -112,9 +117,17 @@ def judge(performance: Performance) -> Outcome:
             wrong_answers=len(rescorer.wrong(good)),
             quality=judged,
             advantage=gain,
+            false_alarm=is_false_alarm(performance),
         )
     finally:
         ledger.close()
+
+
+def is_false_alarm(performance: Performance) -> bool:
+    """Whether a retraining was asked for before anything had drifted, or though nothing did."""
+    if performance.retraining is None:
+        return False
+    return performance.drifted is None or performance.clock.unix_of(performance.retraining.received) < performance.drifted
 
 
 def periods_of(performance: Performance, matures: timedelta) -> Periods:
@@ -137,7 +150,8 @@ def told_outcome(outcome: Outcome) -> list[str]:
     judged = outcome.quality
     lines = [f"{outcome.requests:,} requests, {outcome.failed_requests} failed, {outcome.wrong_answers} wrong"]
     if outcome.detected_after_seconds is None:
-        return [*lines, f"{judged.metric} {_shown(judged.before)}, no drift noticed, one version"]
+        noticed = "a drift noticed that never was" if outcome.false_alarm else "no drift noticed, one version"
+        return [*lines, f"{judged.metric} {_shown(judged.before)}, {noticed}"]
     replaced = _shown(outcome.retrained_after_seconds, 0)
     lines.append(f"noticed {outcome.detected_after_seconds:.0f} s after the drift, the version replaced {replaced} s after it")
     before, during, after = map(_shown, (judged.before, judged.during, judged.after))

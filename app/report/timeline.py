@@ -81,6 +81,8 @@ def _known(performance: Performance) -> list[Answer]:
 
 
 def _lead(outcome: Outcome) -> str:
+    if outcome.false_alarm:
+        return "A retraining was asked for before anything had changed: a false alarm."
     if outcome.detected_after_seconds is None:
         return "Steady traffic, and nothing changed: no alarm, no retraining, one version."
     return "A model was trained, registered and served; the world turned; the loop noticed, learned and put a better version in place."

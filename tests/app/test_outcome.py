@@ -1,5 +1,6 @@
 """Judging a performance: periods, maturity, and what is called a problem."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from app.demo import Performance
 from app.judge import Advantage, advantage, matured, quality
-from app.outcome import Outcome, Quality, periods_of, told_outcome
+from app.outcome import Outcome, Quality, is_false_alarm, periods_of, told_outcome
 from app.simulate import Answer, Happening
 from app.stage import Stage
 from journey.clock import Clock
@@ -41,6 +42,15 @@ def test_periods_are_cut_at_the_drift_and_the_promotion_and_hold_matured_answers
     assert [answer.asked - 1000 for answer in periods.before] == list(range(20))
     assert [answer.asked - 1000 for answer in periods.during] == list(range(20, 60))
     assert [answer.asked - 1000 for answer in periods.after] == list(range(60, 95))
+
+
+def test_a_retraining_that_nothing_called_for_is_a_false_alarm() -> None:
+    calm, drifting = performed([], None), performed([], 1020.0)
+    assert not is_false_alarm(calm)
+    assert not is_false_alarm(drifting)
+    assert is_false_alarm(replace(calm, retraining=drifting.retraining)), "though how long after the drift is not known"
+    early = Retraining("k", "payments", 1, "drift", CLOCK.at(1019.0))
+    assert is_false_alarm(replace(drifting, retraining=early))
 
 
 def test_failed_answers_are_judged_nowhere() -> None:
@@ -83,6 +93,7 @@ GOOD = Outcome((1, 2), 4.0, 90.0, 13000, 0, 0, Quality("roc_auc", 0.83, 0.63, 0.
         (Outcome((1, 2), 4.0, 90.0, 10, 0, 2, GOOD.quality, GOOD.advantage), True, "wrong answers"),
         (Outcome((1, 2), 4.0, 90.0, 10, 0, 0, GOOD.quality, Advantage(0.05, 0.03)), True, "two standard errors"),
         (GOOD, False, "without drift"),
+        (Outcome((1,), None, None, 10, 0, 0, GOOD.quality, None, false_alarm=True), False, "a retraining: expected none"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_said(outcome: Outcome, drift: bool, told: str) -> None:
@@ -94,6 +105,7 @@ def test_the_json_is_what_machines_were_promised() -> None:
     told = GOOD.json("page.html")
     assert told["versions"] == [1, 2]
     assert told["quality"] == {"metric": "roc_auc", "before": 0.83, "during": 0.63, "after": 0.8, "old_on_after": 0.62}
+    assert "false_alarm" not in told
     assert {"detected_after_seconds", "retrained_after_seconds", "requests", "failed_requests", "wrong_answers", "report"} <= told.keys()
     assert any("0.620" in line for line in told_outcome(GOOD))
     calm = Outcome((1,), None, None, 13000, 0, 0, Quality("roc_auc", 0.83), None)
