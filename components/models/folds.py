@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.models.rows import FrameRows, Part
+from components.models.train import fit_told
 from journey.artifacts import CandidateSpec
 from journey.clock import duration
 from journey.declarations import Candidate
 from journey.errors import DataError
-from journey.model.estimators import build, encoding_of
+from journey.model.estimators import build
 from journey.model.fitting import Rows, Training
 from journey.sections import ModelPlan
 
@@ -34,12 +35,13 @@ def folds_of(part: Part, plan: ModelPlan, count: int) -> tuple[Fold, ...]:
         DataError: no fold has rows on both sides.
     """
     whole = _forward(part, plan, count) if plan.by_time else _by_chance(part, plan, count)
-    usable = tuple(fold for fold in whole if len(fold.look) and _can_fit(part, fold, plan))
+    usable = tuple(fold for fold in whole if _differ(part, fold.fit) and _differ(part, fold.look))
     if not usable:
         expected = f"cross-validation: expected {len(part)} training rows to make {count} folds with rows to fit on and rows to look at"
         groups = len(np.unique(part.groups))
         if plan.by_time:
-            why = f"`matures` ({plan.matures}) leaves too few rows before the edges. Give more rows, or a longer `window`"
+            left = f"`matures` ({plan.matures}) leaves too few rows before the edges"
+            why = f"{left}, or all labels of a side are one. Give more rows, or a longer `window`"
         elif groups < len(part):
             why = f"split.group makes {groups} groups of them, which stay whole. Give rows of more groups, or split by another column"
         else:
@@ -68,11 +70,10 @@ class CrossValidation:
         """Fits the candidate in each fold; gives the rows that were held out, and what it predicts of them.
 
         Raises:
-            ProjectError: the candidate can't be built.
+            ProjectError: the candidate can't be built or fitted.
         """
-        encoding = encoding_of(spec.estimator)
         for (_, look), training, looking in zip(self._sides, self._training, self._looking, strict=True):
-            pipeline = training.fit(build(spec, self._rows.schema, self._plan.seed, own), encoding)
+            pipeline = fit_told(spec, build(spec, self._rows.schema, self._plan.seed, own), training)
             yield look, looking.predict(pipeline, self._rows.classes)
 
 
@@ -105,5 +106,6 @@ def _by_chance(part: Part, plan: ModelPlan, count: int) -> list[Fold]:
     return [Fold(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
 
 
-def _can_fit(part: Part, fold: Fold, plan: ModelPlan) -> bool:
-    return len(fold.fit) > 1 and (plan.task == "regression" or len(np.unique(part.labels[fold.fit])) > 1)
+def _differ(part: Part, rows: Numbers) -> bool:
+    """Whether labels differ: from one label nothing is learned, and many a metric is not defined on it."""
+    return len(np.unique(part.labels[rows])) > 1

@@ -70,9 +70,19 @@ def fit(spec: CandidateSpec, plan: ModelPlan, rows: FrameRows, training: Trainin
         Untrusted: it holds types that no server would load.
     """
     start = time.perf_counter()
-    pipeline = build(spec, rows.schema, plan.seed, own)
+    fitted = fit_told(spec, build(spec, rows.schema, plan.seed, own), training)
+    seconds = time.perf_counter() - start
+    return Fitted(spec, fitted, dumps(fitted), seconds)
+
+
+def fit_told(spec: CandidateSpec, pipeline: Pipeline, training: Training) -> Pipeline:
+    """Fits a candidate's Pipeline; what its estimator raises is told by the candidate's name.
+
+    Raises:
+        ProjectError: it can't be fitted.
+    """
     try:
-        fitted = training.fit(pipeline, encoding_of(spec.estimator))
+        return training.fit(pipeline, encoding_of(spec.estimator))
     except JourneyError:
         raise
     except Exception as error:
@@ -81,5 +91,3 @@ def fit(spec: CandidateSpec, plan: ModelPlan, rows: FrameRows, training: Trainin
             f"{where}: expected it to fit {len(training.labels)} rows, found {type(error).__name__}: {error}. "
             "Change its parameters under `candidates`, or leave it out."
         ) from error
-    seconds = time.perf_counter() - start
-    return Fitted(spec, fitted, dumps(fitted), seconds)

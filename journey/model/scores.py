@@ -225,12 +225,21 @@ def _average_precision(positives: Floats, negatives: Floats) -> Floats:
 
 
 def _ranking(combine: Callable[[Floats, Floats], Floats]) -> Prepare:
-    """A metric of the order that scores give: of the positive class, or of each class against the others, averaged."""
+    """A metric of the order that scores give: of the positive class, or of each class against the others, averaged.
+
+    A class without rows, and one that all rows are of, have none: the average is over the others.
+    """
 
     def prepare(labels: Labels, probabilities: Floats) -> OfWeights:
         classes = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
         ranks = [_ranks(labels == index, probabilities[:, index]) for index in classes]
-        return lambda weights: np.mean([combine(*each.sums(weights)) for each in ranks], axis=0)
+
+        def averaged(weights: Floats) -> Floats:
+            values = np.stack([combine(*each.sums(weights)) for each in ranks])
+            known = np.isfinite(values)
+            return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64), np.nan)
+
+        return averaged
 
     return prepare
 

@@ -21,6 +21,7 @@ from journey.values.carried import carried, restored
 
 MakeFrame = Callable[..., FrameRows]
 MakePlan = Callable[..., ModelPlan]
+ChangeColumn = Callable[[FrameRows, str, object], FrameRows]
 
 
 def own(name: str, make: Callable[..., object], **tunes: object) -> tuple[Candidate, ...]:
@@ -98,6 +99,25 @@ def test_an_own_candidate_that_raises_is_told_by_name(make_frame: MakeFrame, mak
     mine = own("mine", lambda task, seed: LogisticRegression(C=-1.0))
     with pytest.raises(ProjectError, match=r"models.py, candidate mine: expected it to fit 360 rows, found InvalidParameterError"):
         train(CandidateSpec(name="models.mine", estimator="models.mine"), make_plan(), make_frame(), mine)
+
+
+def test_an_own_candidate_that_raises_in_a_fold_is_told_by_name(make_frame: MakeFrame, make_plan: MakePlan) -> None:
+    mine = own("mine", lambda task, seed: LogisticRegression(C=-1.0))
+    folds = CrossValidation(make_frame(), make_plan(), 2)
+    with pytest.raises(ProjectError, match=r"models.py, candidate mine: expected it to fit 1[0-9]+ rows, found InvalidParameterError"):
+        validate(CandidateSpec(name="models.mine", estimator="models.mine"), make_plan(), Gates(), folds, mine)
+
+
+def test_a_fold_whose_rows_are_all_of_one_class_is_left_out(
+    make_frame: MakeFrame, make_plan: MakePlan, change_column: ChangeColumn
+) -> None:
+    labels = [1 if place % 3 == 0 and not 180 <= place < 270 else 0 for place in range(600)]
+    rows = change_column(make_frame(), LABEL, labels)
+    part = rows.part("train")
+    folds = folds_of(part, make_plan(), 3)
+    assert [(fold.look.min(), fold.look.max()) for fold in folds] == [(90, 179), (270, 359)]
+    found = validate(CandidateSpec(name="logistic", estimator="logistic"), make_plan(), Gates(), CrossValidation(rows, make_plan(), 3), ())
+    assert np.isfinite(found.scores.fold_scores).all()
 
 
 def test_folds_go_forward_in_time_with_a_gap_in_which_labels_mature(make_frame: MakeFrame, make_plan: MakePlan) -> None:

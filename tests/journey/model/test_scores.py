@@ -95,6 +95,15 @@ def test_a_class_that_a_resample_missed_makes_no_hole_in_the_interval() -> None:
     assert (area.value, area.low, area.high) == (1.0, 1.0, 1.0)
 
 
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_a_class_without_rows_is_left_out_of_the_average(name: str) -> None:
+    y, p = predictions("multiclass")
+    there = y != 3
+    of_class = {"roc_auc": reference.roc_auc_score, "average_precision": reference.average_precision_score}[name]
+    others = [of_class(y[there] == index, p[there, index]) for index in range(3)]
+    assert score(name, y[there], p[there]) == pytest.approx(np.mean(others))
+
+
 def test_a_metric_of_another_task_is_refused() -> None:
     with pytest.raises(ProjectError, match="expected one for regression \\(r2, rmse, mae\\), found 'roc_auc'"):
         require("roc_auc", "regression")
