@@ -122,13 +122,17 @@ class Retrainer:
 
     def _wait_for_rows(self, request: Retraining, stop: threading.Event) -> bool:
         self.ledger.advance_retraining(request.key, "waiting")
-        while not stop.is_set():
+        while not stop.is_set() and self._answers(request.version):      # whom somebody replaced meanwhile needs no successor
             found = self.trainer.fresh_rows(request.onset)
             log.info("retraining %s: %s of %s fresh training rows", request.key[:12], found, self.policy.fresh_rows)
             if is_enough(found, self.policy):
                 return True
             stop.wait(self._seconds_to_refresh())
         return False
+
+    def _answers(self, version: int | None) -> bool:
+        champion = self.ledger.current(self.model)
+        return champion is not None and champion.version == version
 
     def _seconds_to_refresh(self) -> float:
         now = self.clock.now()

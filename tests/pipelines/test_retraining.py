@@ -29,12 +29,14 @@ class Apprentice:
     state: RunState = "done"
     rows: list[int] = field(default_factory=lambda: [500])
     before: Callable[[], None] = lambda: None
+    look: Callable[[], object] = lambda: None
     looked: list[datetime | None] = field(default_factory=list)
     trained: list[str] = field(default_factory=list)
     concluded: list[int] = field(default_factory=list)
 
     def fresh_rows(self, onset: datetime | None) -> int:
         self.looked.append(onset)
+        self.look()
         return self.rows.pop(0)
 
     def train(self, run: str, onset: datetime | None) -> Trained:
@@ -120,6 +122,17 @@ def test_a_promotion_that_came_between_is_not_overruled(ledger: Ledger) -> None:
     champion = ledger.current("m")
     assert champion is not None
     assert champion.version == 2
+
+
+def test_whom_somebody_replaced_while_it_waited_for_rows_is_not_trained_for(ledger: Ledger) -> None:
+    trainer = Apprentice(ledger, rows=[0, 499, 500])
+    one = retrainer(ledger, trainer)
+    one.ask(ASKED)
+    trainer.look = lambda: ledger.promote(PromotionRequest("m", 2, 1, "somebody", "by hand", NOON)) if len(trainer.looked) == 2 else None
+    found = worked(one)
+    assert (found.state, found.reason) == ("kept", "expected version 1 to be champion still, found version 2")
+    assert trainer.looked == [NOON] * 2
+    assert trainer.trained == []
 
 
 def test_an_error_of_training_ends_the_retraining_with_its_message(ledger: Ledger) -> None:
