@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -39,7 +40,7 @@ def compiled_training(sections: Sections, cache: Path) -> Compiled:
     sources = [*wiring, *sorted(ROOT.glob("components/*/component.py"))]
     made_from = [sections.digest(), version("kfp"), *(sha256(path.read_bytes()).hexdigest() for path in sources)]
     kept = cache / f"{sha256(' '.join(made_from).encode()).hexdigest()}.json"
-    if kept.is_file():
+    with suppress(OSError, ValueError, LookupError):        # there is none yet, or it was cut short: compiled anew
         known = json.loads(kept.read_bytes())
         return Compiled(known["spec"], known["platform"])
     compiled = compile_training(sections)

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def _kept(cache: Path) -> Table:
     places = [place for place in sys.path if place and Path(place).is_dir()]
     installed = sorted(entry.name for place in places for entry in os.scandir(place) if entry.name.endswith(".dist-info"))
     path = cache / f"{hashlib.sha256(json.dumps([sys.version, installed]).encode()).hexdigest()}.json"
-    if path.is_file():
+    with suppress(OSError, ValueError):         # there is none yet, or it was cut short: looked up anew
         kept: Table = json.loads(path.read_bytes())
         return kept
     table = _looked_up()

@@ -21,7 +21,10 @@ def compile(  # noqa: A001 -- named after the command
     image: Annotated[str, typer.Option(help="The image of the steps, by digest: REGISTRY/NAME@sha256:…")] = "journey-steps",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The file to write; without it, the standard output.")] = None,
 ) -> None:
-    """Write the training pipeline as a Kubeflow Pipelines file."""
+    """Write the training pipeline as a Kubeflow Pipelines file.
+
+    Example: journey compile --to kfp --image registry.example/journey-steps@sha256:0123… -o pipeline.yaml
+    """
     from pipelines.compile import kfp_yaml
 
     text = kfp_yaml(project.resolve(), image)

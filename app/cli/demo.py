@@ -17,7 +17,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the people and their payments.")] = 7,
     out: Annotated[Path, typer.Option(help="The folder in which the demonstration makes its own.")] = Path("build/demo"),
 ) -> None:
-    """All of it on a bundled project, with simulated traffic that drifts: under four minutes."""
+    """All of it on a bundled project, with simulated traffic that drifts: under four minutes.
+
+    Example: journey demo --out build/demo
+    """
     from app.demo import Script, perform
     from app.outcome import judge, told_outcome
     from app.report.timeline import write_timeline

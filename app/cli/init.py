@@ -13,7 +13,7 @@ def init(
 ) -> None:
     """Make a new project that runs as it is: a small one with made-up data, or one guessed from a CSV file.
 
-    Examples: journey init churn, or journey init income --from census.csv --label income
+    Example: journey init churn, or journey init income --from census.csv --label income
     """
     if (data is None) != (label is None):
         raise typer.BadParameter("--from FILE and --label COLUMN go together: the file to read and the column of it to predict")

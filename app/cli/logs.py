@@ -50,9 +50,11 @@ def _run(runs: Path, name: str) -> Path:
 
 def _result(folder: Path) -> dict[str, object]:
     """What the run ended with; nothing while it runs, or where it was killed."""
-    path = folder / "result.json"
-    result: dict[str, object] = json.loads(path.read_bytes()) if path.is_file() else {}
-    return result
+    try:
+        result = json.loads((folder / "result.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return result if isinstance(result, dict) else {}
 
 
 def _run_line(folder: Path) -> str:
@@ -66,7 +68,14 @@ def _step_lines(folder: Path) -> list[str]:
     steps = _result(folder).get("steps")
     if not isinstance(steps, list):
         return [path.stem for path in sorted((folder / "log").glob("[!.]*.log"))]
-    return [f"{step['name']:<34} {step['state']:<8} {'cached' if step['cached'] else ''}".rstrip() for step in steps]
+    return [_step_line(step) for step in steps]
+
+
+def _step_line(step: dict[str, object]) -> str:
+    """A step with how it ended; where it failed, with the file that says why."""
+    failed = step["state"] in ("failed", "refused")
+    note = "cached" if step["cached"] else f"log: {step['log']}" if failed and step["log"] else ""
+    return f"{step['name']:<34} {step['state']:<8} {note}".rstrip()
 
 
 def _log(folder: Path, step: str) -> Path:
@@ -74,8 +83,10 @@ def _log(folder: Path, step: str) -> Path:
     steps = _result(folder).get("steps")
     logs = {item["name"]: item["log"] for item in steps} if isinstance(steps, list) else {}
     here = {path.stem: str(path) for path in (folder / "log").glob("[!.]*.log")}
-    named = {**here, **{name: log for name, log in logs.items() if log}}
-    if step in named and Path(named[step]).is_file():
+    named = {**{name: log for name, log in logs.items() if log and Path(log).is_file()}, **here}
+    if step in named:
         return Path(named[step])
+    if step in logs:
+        raise ProjectError(f"step {step}: expected a log, found none: it did not run, or its log was deleted")
     near = get_close_matches(step, named, n=1)
     raise ProjectError(f"step: expected one of {', '.join(named)}, found '{step}'." + (f" Did you mean {near[0]}?" if near else ""))

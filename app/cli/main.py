@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:                # while a command's modules were loaded; from then on it ends in its own way
         typer.echo("journey: interrupted", err=True)
         sys.exit(128 + signal.SIGINT)
+    except OSError as error:                 # a file in the way, no permission, a full disk: people can mend that
+        if _DEBUG in given:
+            raise
+        typer.echo(f"journey: expected files and folders that can be read and written, found: {error}", err=True)
+        sys.exit(1)
     except Exception as error:
         if _DEBUG in given:
             raise

@@ -17,7 +17,10 @@ def up(
     port: Annotated[int, typer.Option(help="The server's port; 0 takes a free one.")] = 8080,
     trigger_port: Annotated[int, typer.Option(help="The trigger's port; 0 takes a free one.")] = 8081,
 ) -> None:
-    """Server, refresh of online features, monitoring and retrain trigger on this machine: the loop is closed."""
+    """Server, refresh of online features, monitoring and retrain trigger on this machine: the loop is closed.
+
+    Example: journey up -p examples/payments
+    """
     from app.up import Place
     from app.up import up as run
 

@@ -9,6 +9,7 @@ from app.report.graph import Node, draw
 from app.report.intervals import Bar, draw_bars
 from app.report.pages import render
 from journey.artifacts import Board, BoardRow, Choice, Comparison, Document, FrameSchema, Metric, QualityReport, TableQuality
+from journey.errors import DataError
 
 if TYPE_CHECKING:
     from pipelines.submit import Run, Step
@@ -93,10 +94,13 @@ class LeaderboardRow:
 
 
 def _document(kind: type[D], run: "Run", step: str, output: str, file: str) -> D | None:
-    """A document of a step's artifact; None where the step didn't get so far."""
+    """A document of a step's artifact; None where the step didn't get so far, or failed while it wrote."""
     folder = run.outputs.get(step, {}).get(output)
     path = Path(str(folder)) / file if folder else None
-    return kind.read(path) if path and path.is_file() else None
+    try:
+        return kind.read(path) if path and path.is_file() else None
+    except DataError:
+        return None
 
 
 def _node(step: "Step") -> Node:

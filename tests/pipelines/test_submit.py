@@ -5,10 +5,14 @@ import json
 import pytest
 
 from app.scaffold.starter import make_starter
+from journey.project import load_project
 from journey.records.ledger import Ledger
+from pipelines import compile as compiling
 from pipelines import submit as module
+from pipelines.compile import Compiled, compiled_training
 from pipelines.engines.local.engine import Ended
 from pipelines.engines.local.steps import Record
+from pipelines.sections import sections_of
 from pipelines.submit import RunOptions, submit
 
 
@@ -50,3 +54,14 @@ def test_a_run_has_its_result_before_the_ledger_says_that_it_ended(project, monk
     monkeypatch.setattr(Ledger, "end_run", looked)
     submit(project, options=RunOptions(run="one"))
     assert state_of(project, "one") == "done"
+
+
+def test_a_compiled_pipeline_that_was_cut_short_is_compiled_anew(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "compile_training", lambda _: Compiled({"root": {}}, {}))
+    sections = sections_of(load_project(project), project, "")
+    compiled_training(sections, tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:9])
+    assert compiled_training(sections, tmp_path / "cache").spec == {"root": {}}
+    assert kept.read_bytes() == whole

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pipelines.closure import reachable_from_source
 from pipelines.engines.local.graph import Component, Program
@@ -72,14 +73,17 @@ class Cache:
     def get(self, key: str) -> Entry | None:
         """The entry of a key, if its artifacts are still there and whole."""
         try:
-            stored = json.loads((self._entries / f"{key}.json").read_bytes())
-        except (OSError, ValueError):
+            entry = self._read(json.loads((self._entries / f"{key}.json").read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):       # cut short, or of another format
             return None
-        if stored.get("format") != FORMAT:
-            return None
+        return entry if entry.folder.intact() else None
+
+    def _read(self, stored: Mapping[str, Any]) -> Entry:
+        if stored["format"] != FORMAT:
+            raise LookupError(stored["format"])
         folder = Folder(self._home / stored["folder"], {name: (size, changed) for name, (size, changed) in stored["files"].items()})
         values = Values(stored["parameters"], {name: self._loaded(value) for name, value in stored["artifacts"].items()})
-        return Entry(values, folder, stored["run"], stored["log"], stored["seconds"]) if folder.intact() else None
+        return Entry(values, folder, stored["run"], stored["log"], stored["seconds"])
 
     def put(self, key: str, entry: Entry) -> None:
         """Writes an entry, whole or not at all."""

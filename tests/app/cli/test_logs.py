@@ -18,7 +18,8 @@ def home(tmp_path: Path) -> Path:
         (folder / ".data.log").touch()
     steps = [
         {"name": "ingest-data", "state": "done", "cached": True, "log": str(tmp_path / "runs" / "one" / "log" / "clean-data.log")},
-        {"name": "clean-data", "state": "failed", "cached": False, "log": None},
+        {"name": "clean-data", "state": "failed", "cached": False, "log": str(tmp_path / "runs" / "one" / "log" / "clean-data.log")},
+        {"name": "curate-data", "state": "skipped", "cached": False, "log": None},
     ]
     (tmp_path / "runs" / "one" / "result.json").write_text(json.dumps({"state": "failed", "steps": steps}))
     return tmp_path
@@ -31,7 +32,10 @@ def test_runs_are_listed_with_how_they_ended(home, capsys):
 
 def test_the_steps_of_a_run_are_listed(home, capsys):
     logs("one", home=home)
-    assert capsys.readouterr().out.split() == ["ingest-data", "done", "cached", "clean-data", "failed"]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["ingest-data", "done", "cached"]
+    assert lines[1] == ["clean-data", "failed", "log:", str(home / "runs" / "one" / "log" / "clean-data.log")], "a failed one with its log"
+    assert lines[2] == ["curate-data", "skipped"]
     logs("two", home=home)
     assert capsys.readouterr().out.split() == ["clean-data"]
 
@@ -48,3 +52,14 @@ def test_a_wrong_name_is_told_with_the_right_ones(home):
         logs("one", "cleandata", home=home)
     with pytest.raises(ProjectError, match=r"expected one of .*one.* found 'three'"):
         logs("three", home=home)
+
+
+def test_a_step_without_a_log_is_not_taken_for_a_wrong_name(home):
+    with pytest.raises(ProjectError, match="step curate-data: expected a log, found none"):
+        logs("one", "curate-data", home=home)
+
+
+def test_a_result_that_was_cut_short_hides_no_log(home, capsys):
+    (home / "runs" / "one" / "result.json").write_text('{"state": "fai')
+    logs("one", "clean-data", home=home)
+    assert capsys.readouterr().out == "said one\n"

@@ -23,6 +23,12 @@ def test_every_command_is_offered_with_a_line_of_help(capsys):
     assert all(len(line.split()) > 2 for line in lines)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example_of_itself(command, capsys):
+    assert ended([command, "--help"]) == 0
+    assert f"Example: journey {command}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_wrong_command_or_option_is_a_matter_of_usage():
     assert ended(["rnu"]) == 2
     assert ended(["run", "--wrokers", "2"]) == 2
@@ -35,7 +41,10 @@ def test_a_project_that_is_not_there_ends_in_one_message_and_no_traceback(tmp_pa
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize(("error", "code"), [(ProjectError("expected this"), 1), (GateFailed("too low"), 3), (KeyError("what"), 1)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ProjectError("expected this"), 1), (GateFailed("too low"), 3), (OSError("no room"), 1), (KeyError("what"), 1)],
+)
 def test_an_error_is_its_message_and_exit_code(error, code, monkeypatch, capsys):
     def fails(*_: object) -> None:
         raise error

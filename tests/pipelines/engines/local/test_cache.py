@@ -98,6 +98,22 @@ def test_a_hit_whose_artifact_was_changed_is_none(run):
     assert path.read_text() == "abc"
 
 
+@pytest.mark.parametrize("content", ['{"format": 1, "fol', "[]", '{"format": 1}', '{"format": 1, "folder": 3, "files": {}}', "\x00"])
+def test_an_entry_that_is_damaged_is_none(run, home, content):
+    run(letters)
+    for entry in (home / "cache" / "steps").iterdir():
+        entry.write_text(content)
+    assert cached(run(letters)) == []
+    assert cached(run(letters)) == ["write", "first-letter", "size"]
+
+
+def test_what_is_known_of_the_environment_is_looked_up_anew_where_it_is_damaged(run, home):
+    run(letters)
+    for table in (home / "cache" / "environments").iterdir():
+        table.write_text('{"prov')
+    assert cached(run(letters)) == ["write", "first-letter", "size"]
+
+
 def test_an_artifact_that_was_only_touched_is_still_good(run):
     os.utime(Path(run(letters).record.outputs["write"].artifacts["out"].uri) / "text", (1, 1))
     assert cached(run(letters)) == ["write", "first-letter", "size"]
