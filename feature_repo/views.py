@@ -79,7 +79,7 @@ def _computed(name: str, view: ibis.Table, columns: Sequence[str], tables: Mappi
 
 
 def _typed(rows: ibis.Table, lookup: Lookup, time: str) -> ibis.Table:
-    """Known rows with their features in the four types, and NaN missing, as everywhere; a time without a zone is UTC."""
+    """Known rows with their features in the four types, and what is no number missing, as everywhere; a time without a zone is UTC."""
     known = rows.filter(rows[lookup.column].notnull(), rows[time].notnull())
     features = {feature.name: _cast(known[feature.name], feature.type) for feature in lookup.features}
     return known.mutate(**{time: known[time].cast(UTC_TIME)}, **features)
@@ -88,7 +88,8 @@ def _typed(rows: ibis.Table, lookup: Lookup, time: str) -> ibis.Table:
 def _cast(column: ibis.Value, kind: FeatureType) -> ibis.Value:
     if kind == "float":
         number = column.cast("float64")
-        return number.isnan().ifelse(ibis.null("float64"), number + ibis.literal(0.0, "float64"))
+        none = number.isnan() | number.isinf()           # DuckDB divides by zero without a word
+        return none.ifelse(ibis.null("float64"), number + ibis.literal(0.0, "float64"))
     return column.cast({"integer": "int64", "boolean": "boolean", "category": "string"}[kind])
 
 

@@ -78,7 +78,7 @@ def _computed(
         if KNOWN_AT in rows.columns and watermark is not None:
             known = rows[KNOWN_AT].cast("timestamp('UTC')") <= ibis.literal(watermark)
         keyed = rows.filter(known & rows[key].notnull())
-        read = computed(keyed.select(label_key=keyed[key], **{VALUE: keyed[label.name]}), spine.get_backend())
+        read = computed(keyed.select(label_key=keyed[key], **{VALUE: _known(keyed[label.name])}), spine.get_backend())
     _refuse_repeated(label, key, read)
     try:
         keys = spine.select(ROW, spine_key=spine[key])
@@ -87,6 +87,13 @@ def _computed(
         found = f"{rows[key].type()}, where the spine has {spine[key].type()}"
         raise ProjectError(f"{label.compute.place}: expected {key} as in the spine, found it as {found}; leave its type alone") from error
     return joined.select(ROW, VALUE)
+
+
+def _known(value: ibis.Value) -> ibis.Value:
+    """The label, missing where it is no number: what a division by zero gives is nothing to learn."""
+    if not value.type().is_floating():
+        return value
+    return (value.isnan() | value.isinf()).ifelse(ibis.null(value.type()), value)
 
 
 def _refuse_repeated(label: Label, key: str, read: ibis.Table) -> None:

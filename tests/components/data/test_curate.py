@@ -230,6 +230,15 @@ def test_a_computed_label_is_read_only_where_it_was_known_at_the_watermark(raw: 
     assert [row[LABEL] for row in rows[:4]] == [1, 0, 1, 0]
 
 
+def test_a_computed_label_that_is_no_number_is_no_label(raw: Raw, tmp_path: Path) -> None:
+    body = "@label\ndef big(t: ibis.Table) -> ibis.Table:\n    return t.select('id', big=(t.id - 2) / (t.id - 1) / (t.id - 2))\n"
+    labels = load_declarations(features(tmp_path, body)).labels
+    section = plan(predict={"label": "big", "task": "regression", "metric": "rmse"})
+    result, rows = curated(hours(raw, 60), section, labels=labels)
+    assert result.curated.left_out == {"unlabelled": 2}
+    assert [row[LABEL] for row in rows[:4]] == [-1.0, None, None, 0.5]
+
+
 def test_a_label_function_that_repeats_a_key_or_lacks_a_column_is_refused(raw: Raw, tmp_path: Path) -> None:
     twice = "@label\ndef big(t: ibis.Table) -> ibis.Table:\n    return t.union(t).select('id', big=ibis._.id % 2 == 0)\n"
     labels = load_declarations(features(tmp_path, twice)).labels

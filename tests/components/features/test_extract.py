@@ -82,6 +82,15 @@ def test_a_row_older_than_its_ttl_counts_as_absent_from_the_rows_own_time_on(ban
     assert {row["hour"] for row in rows if row["payments_so_far"] == 0} == {6.0, 18.0}
 
 
+def test_a_division_by_zero_in_a_view_is_missing(bank):
+    text = (bank.folder / "features.py").read_text()
+    divided = text.replace("last_amount=payments.amount,", "last_amount=payments.amount / (payments.tries - 1),")
+    (bank.folder / "features.py").write_text(divided)
+    amounts = bank.frame(bank.own()).table.column("last_amount").to_pylist()
+    assert not {float("inf"), float("-inf")} & set(amounts)
+    assert amounts.count(None) > 4
+
+
 def test_the_lookups_say_what_the_server_needs(frame):
     (lookup,) = frame.schema.lookups
     assert isinstance(lookup, Lookup)
