@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from journey.clock import Clock
+from journey.errors import JourneyError
 
 PATH = "/api/v1.0/predictions"
 TICK_SECONDS = 0.02
@@ -91,6 +92,7 @@ class Traffic:
         self._answers: list[Answer] = []
         self._pacer = threading.Thread(target=self._pace, name="pacer")
         self._askers: list[threading.Thread] = []
+        self._broken: Exception | None = None
 
     def start(self) -> None:
         """Lets the world go on from the clock's origin; nobody is asked yet."""
@@ -114,10 +116,23 @@ class Traffic:
         self._askers = []
 
     def answers(self) -> list[Answer]:
-        """All answers so far, in the order in which they came."""
+        """All answers so far, in the order in which they came.
+
+        Raises:
+            JourneyError: the world doesn't go on.
+        """
+        if self._broken is not None:
+            found = f"{type(self._broken).__name__}: {self._broken}"
+            raise JourneyError(f"the simulated world: expected it to go on, found {found}") from self._broken
         return list(self._answers)
 
     def _pace(self) -> None:
+        try:
+            self._go_on()
+        except Exception as error:      # told where answers are asked for: a thread's own end is seen by nobody
+            self._broken = error
+
+    def _go_on(self) -> None:
         happened, first = 0, self._clock.unix
         while not self._stop.wait(TICK_SECONDS):
             due = int(max(0.0, time.time() - first) * self._rate)

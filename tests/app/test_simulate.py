@@ -10,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import orjson
+import pytest
 
 from app.simulate import Happening, Traffic
 from journey.clock import Clock
+from journey.errors import JourneyError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -133,3 +135,17 @@ def test_a_server_that_is_away_fails_requests_and_ends_nothing() -> None:
     traffic.stop()
     assert len(traffic.answers()) > 5
     assert all(answer.failed and answer.status == 0 and "refused" in answer.error for answer in traffic.answers())
+
+
+def test_a_world_that_breaks_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    shop = Shop()
+    monkeypatch.setattr(shop, "enter", broken)
+    traffic = Traffic(shop, Clock(NOON, time.time() - 1, 1.0), rate=100.0)
+    traffic.start()
+    time.sleep(0.2)
+    with pytest.raises(JourneyError, match=r"the simulated world: .*OSError: the disk is full"):
+        traffic.answers()
+    traffic.stop()
