@@ -2,6 +2,11 @@
 
 from typing import TypeAlias
 
+from kfp import dsl
+from kfp.dsl.graph_component import GraphComponent
+from kfp.dsl.pipeline_channel import PipelineChannel
+from kfp.dsl.pipeline_task import PipelineTask
+
 from components.data.component import clean_data, curate_data, ingest_data, standardize_data, validate_data
 from components.features.component import extract_features, select_features
 from components.models.component import (
@@ -14,11 +19,6 @@ from components.models.component import (
     validate_model,
 )
 from components.release.component import package_model, register_model
-from kfp import dsl
-from kfp.dsl.graph_component import GraphComponent
-from kfp.dsl.pipeline_channel import PipelineChannel
-from kfp.dsl.pipeline_task import PipelineTask
-
 from pipelines.sections import Sections
 
 Output: TypeAlias = PipelineChannel     # what a step will have written
