@@ -130,7 +130,8 @@ def _asof_join(entities: ibis.Table, time: str, sides: Sequence[_Side], refresh_
         joined = rows.asof_join(side.rows, on=newest, predicates=keys)
         alive = joined.known_at.notnull()
         if side.ttl is not None:
-            alive = alive & (joined.known_at + ibis.interval(side.ttl) >= joined.journey_at)
+            since = joined.known_at.truncate("s")          # Feast's online store keeps whole seconds: a row is as old here as there
+            alive = alive & (since + ibis.interval(side.ttl) >= joined.journey_at)
         values = {name: _where(alive, joined[f"f{index}"]) for index, name in enumerate(side.features)}
         if side.known_at is not None:
             values[side.known_at] = _where(alive, joined.known_at)

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from feature_repo.materialize import ONLINE, prepare_online
 from feature_repo.refresh import cut
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
+from journey.model.lookups import OnlineStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -97,6 +99,21 @@ def test_with_refresh_a_row_sees_what_was_known_before_the_cut_and_ages_from_its
         assert (row["cards__known_at"], row["cards_value"], row["cards_word"]) == (card[1:] if alive else (None, None, None))
         seen += alive
     assert 100 < seen < 700
+
+
+def test_a_row_is_as_old_as_in_the_online_store_which_keeps_whole_seconds(tmp_path):
+    known = START + timedelta(seconds=0.9)
+    table = {"card_id": ["c"], "at": pa.array([known], pa.timestamp("us", "UTC")), "cards_value": [7], "cards_word": ["x"]}
+    pq.write_table(pa.table(table), tmp_path / "cards.parquet")
+    view = ViewTable(lookup("cards", "card_id", TTL), "at", tmp_path / "cards.parquet")
+    asked = [START + TTL, START + TTL + timedelta(seconds=0.5)]
+    frame = pd.DataFrame({"row": [0, 1], "event_timestamp": asked, "card_id": ["c", "c"]})
+    found = joined(tmp_path, [view], frame.astype({"event_timestamp": "datetime64[us, UTC]"}))
+    assert [row["cards_value"] for row in found] == [7, None]
+    prepare_online([view], tmp_path / "feast", START + 24 * HOUR, HOUR).switch_in()
+    store = OnlineStore(tmp_path / "feast" / ONLINE, (view.lookup,))
+    assert [store.read({"card_id": "c"}, moment).get("cards_value") for moment in asked] == [7, None]
+    store.close()
 
 
 def test_feasts_own_join_agrees(tmp_path, views, entities):
