@@ -29,6 +29,7 @@ __all__ = ["Progress", "Run", "RunOptions", "Step", "submit"]
 
 PIPELINES = ("training",)
 _REFUSED = 3
+_REGISTER = "register-model"
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,20 @@ def _executed(asked: _Asked, ledger: Ledger) -> Ended:
         workers=asked.options.workers,
         niceness=asked.options.niceness,
         progress=asked.options.progress or Silence(),
+        holds=lambda task, cached: task != _REGISTER or _is_registered(ledger, asked.project.name, cached),
     )
     return execute(read(compiled.spec, compiled.platform), request)
 
 
+def _is_registered(ledger: Ledger, model: str, cached: Mapping[str, object]) -> bool:
+    """Whether the ledger and the registry still have a version that was registered once: either may have been lost or put back."""
+    known = [version for version in ledger.versions(model) if version.bundle == cached.get("digest")]
+    return any(version.version == cached.get("version") and Path(version.uri, "manifest.json").is_file() for version in known)
+
+
 def _result(asked: _Asked, ended: Ended) -> Run:
     outputs = {step: _plain(values) for step, values in ended.record.outputs.items()}
-    registered = outputs.get("register-model", {})
+    registered = outputs.get(_REGISTER, {})
     version, digest = registered.get("version"), registered.get("digest")
     state: RunState = "done"
     if ended.failure:

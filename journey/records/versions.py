@@ -13,9 +13,11 @@ from journey.records.schema import PROMOTIONS, VERSIONS, moment_of, moment_text
 
 
 def register(connection: Connection, wanted: Registration) -> int:
-    """The version of a bundle: the one that it has, or the model's next."""
-    known = connection.scalar(select(VERSIONS.c.version).where(VERSIONS.c.model == wanted.model, VERSIONS.c.bundle == wanted.bundle))
+    """The version of a bundle: the one that it has, found from now on where it lies now, or the model's next."""
+    ours = (VERSIONS.c.model == wanted.model, VERSIONS.c.bundle == wanted.bundle)
+    known = connection.scalar(select(VERSIONS.c.version).where(*ours))
     if known is not None:
+        connection.execute(update(VERSIONS).where(*ours).values(uri=wanted.uri))
         return int(known)
     version = next_number(connection, VERSIONS, "version", VERSIONS.c.model == wanted.model)
     connection.execute(

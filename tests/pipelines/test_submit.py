@@ -1,11 +1,13 @@
 """What a run leaves on record, however it ends."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from app.scaffold.starter import make_starter
 from journey.project import load_project
+from journey.records.entries import Registration
 from journey.records.ledger import Ledger
 from pipelines import compile as compiling
 from pipelines import submit as module
@@ -65,3 +67,24 @@ def test_a_compiled_pipeline_that_was_cut_short_is_compiled_anew(project, tmp_pa
     kept.write_bytes(whole[:9])
     assert compiled_training(sections, tmp_path / "cache").spec == {"root": {}}
     assert kept.read_bytes() == whole
+
+
+def test_a_registration_is_taken_from_the_cache_only_while_ledger_and_registry_have_it(project, monkeypatch, tmp_path):
+    seen = []
+
+    def looked(graph, request):
+        seen.append(request.holds("register-model", {"version": 1, "digest": "aa"}))
+        assert request.holds("clean-data", {}), "other steps do nothing but write artifacts"
+        return Ended(Record(), None, 0.0, {})
+
+    monkeypatch.setattr(compiling, "compile_training", lambda _: Compiled({"pipelineInfo": {"name": "x"}, "root": {"dag": {}}}, {}))
+    monkeypatch.setattr(module, "execute", looked)
+    submit(project)
+    ledger = Ledger.connect(f"sqlite:///{project}/.journey/ledger.db")
+    ledger.register_version(Registration("small", "aa", str(tmp_path / "kept"), "one", (None, None), datetime.now(UTC), "test"))
+    ledger.close()
+    submit(project)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "manifest.json").touch()
+    submit(project)
+    assert seen == [False, False, True]

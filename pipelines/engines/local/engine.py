@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Request:
         libraries: for each phase what its fork server loads beside what the steps import themselves.
         workers: how many steps at a time; None for as many as there are cores.
         niceness: how much the steps give way to other processes, 0 to 19.
+        holds: given a task and its cached parameters, whether what it did in the world still stands.
     """
 
     run: str
@@ -42,6 +43,7 @@ class Request:
     workers: int | None = None
     niceness: int = 0
     progress: Progress = field(default_factory=Silence)
+    holds: Callable[[str, Mapping[str, object]], bool] = lambda _task, _parameters: True
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ async def _executed(graph: Graph, request: Request) -> tuple[Record, Failure | N
         progress=request.progress,
         phase_of=phase_of,
         following=following(graph),
+        holds=request.holds,
     )
     store = Store(request.home)
     store.sweep()

@@ -29,6 +29,7 @@ class Setting:
         slots: how many steps run at a time.
         phase_of: the phase of a step's source; each phase has its own fork server.
         following: for each phase those that wait for it, in the order in which they are needed.
+        holds: whether what a step did beside its artifacts still stands, so that it may be taken from the cache.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Setting:
     progress: Progress
     phase_of: Callable[[str], str]
     following: Mapping[str, tuple[str, ...]]
+    holds: Callable[[str, Mapping[str, object]], bool]
 
     @property
     def folder(self) -> Path:
@@ -100,7 +102,7 @@ class Steps:
         """Runs a step, or takes it from the cache."""
         key = self._tools.cache.key(call.component, call.program, call.inputs)
         known = self._tools.cache.get(key)
-        if known and call.task.cached:
+        if known and call.task.cached and self._setting.holds(call.task.name, known.values.parameters):
             return self._ended(call, known.values, self._step(call, "done", cached=True, log=self._setting.home / known.log))
         if call.task.cached:
             self._load_ahead(call)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def test_a_known_bundle_gets_its_version_again_and_another_the_next(ledger: Ledg
     assert [ledger.register_version(registration(bundle)) for bundle in ("aa", "bb", "aa")] == [1, 2, 1]
     assert ledger.register_version(registration("aa", model="fraud")) == 1
     assert ledger.version("income", 2).trained_on == ("2026-01-01T00:00:00", None)
+
+
+def test_a_known_bundle_is_found_where_it_lies_now(ledger: Ledger) -> None:
+    ledger.register_version(registration("aa"))
+    assert ledger.register_version(replace(registration("aa"), uri="/moved/aa", run="run-2")) == 1
+    version = ledger.version("income", 1)
+    assert (version.uri, version.run) == ("/moved/aa", "run-1")
+    assert ledger.verify_audit() == 1
 
 
 def test_an_unknown_version_is_refused_with_those_that_are_known(ledger: Ledger) -> None:

@@ -114,6 +114,20 @@ def test_what_is_known_of_the_environment_is_looked_up_anew_where_it_is_damaged(
     assert cached(run(letters)) == ["write", "first-letter", "size"]
 
 
+def test_a_hit_whose_deed_was_undone_is_none(run):
+    run(letters)
+    asked = {}
+
+    def stands(task, parameters):
+        asked[task] = dict(parameters)
+        return task != "size"
+
+    again = run(letters, holds=stands)
+    assert asked == {"write": {}, "first-letter": {}, "size": {"Output": 1}}
+    assert cached(again) == ["write", "first-letter", "size"], "the same came out"
+    assert again.preload_seconds, "but size ran"
+
+
 def test_an_artifact_that_was_only_touched_is_still_good(run):
     os.utime(Path(run(letters).record.outputs["write"].artifacts["out"].uri) / "text", (1, 1))
     assert cached(run(letters)) == ["write", "first-letter", "size"]
