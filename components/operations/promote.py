@@ -1,7 +1,6 @@
 """Promote, roll back, retire: who answers, decided in the ledger by compare-and-swap; MLflow's aliases follow."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,30 +10,6 @@ from journey.model.keys import Trusted
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Version
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
-
-
-@dataclass(frozen=True)
-class Successor:
-    """Who shall be champion next, by whose wish, and why.
-
-    Attributes:
-        replaces: the promotion that the asker saw as the newest; None if there was none.
-        evidence: what the decision rests on, kept in the audit log.
-    """
-
-    model: str
-    version: int
-    replaces: Promotion | None
-    actor: str
-    reason: str
-    at: datetime
-    evidence: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def request(self) -> PromotionRequest:
-        """As the ledger takes it."""
-        replaces = self.replaces.seq if self.replaces else 0
-        return PromotionRequest(self.model, self.version, replaces, self.actor, self.reason, self.at, evidence=self.evidence)
 
 
 @dataclass(frozen=True)
@@ -99,16 +74,6 @@ class Promoter:
         """Makes MLflow say what the ledger says; mends what a kill left between the two."""
         roles = {role: self.ledger.current(model, role) for role in ("champion", "challenger")}
         Registry.at(self.home).follow(model, roles, self.ledger.versions(model))
-
-
-def promote(ledger: Ledger, home: Path, successor: Successor) -> Promotion:
-    """Makes a version champion.
-
-    Raises:
-        Conflict: another promotion came between; nothing was changed.
-        DataError: there is no such version, or it is retired.
-    """
-    return Promoter(ledger, home).promote(successor.request)
 
 
 def champion_before(promotions: tuple[Promotion, ...]) -> Promotion | None:

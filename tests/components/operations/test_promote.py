@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.operations.promote import Promoter, Successor, promote
+from components.operations.promote import Promoter
 from journey.errors import Conflict, DataError
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement
 from journey.records.ledger import Ledger
@@ -26,7 +26,8 @@ def promoter(tmp_path: Path) -> Iterator[Promoter]:
 
 def champion(promoter: Promoter, version: int) -> Promotion:
     seen = promoter.ledger.current("income")
-    return promote(promoter.ledger, promoter.home, Successor("income", version, seen, "trigger", "better", NOON, {"over_champion": 0.1}))
+    replaces = seen.seq if seen else 0
+    return promoter.promote(PromotionRequest("income", version, replaces, "trigger", "better", NOON, evidence={"over_champion": 0.1}))
 
 
 def retired(promoter: Promoter) -> list[int]:
@@ -84,7 +85,7 @@ def test_of_promoters_that_saw_the_same_champion_one_wins(promoter: Promoter) ->
     def race(version: int) -> None:
         start.wait()
         try:
-            outcomes.append(promote(promoter.ledger, promoter.home, Successor("income", version, seen, "trigger", "better", NOON)).version)
+            outcomes.append(promoter.promote(PromotionRequest("income", version, seen.seq, "trigger", "better", NOON)).version)
         except Conflict:
             outcomes.append(None)
 
