@@ -1,7 +1,7 @@
 """Who may sign bundles and whose bundles are trusted: Ed25519 keys of an installation.
 
 A folder of keys holds `signing.pem` (this installation's private key, mode 0600, made on first use) and public keys `*.pub`:
-its own `signing.pub` and any that people put there because they trust them.
+its own `signing.pub` (`<id>.pub` where an older key has that name) and any that people put there because they trust them.
 """
 
 import hashlib
@@ -46,14 +46,16 @@ class SigningKey:
         """The folder's key, made if there is none; of several processes that come first at once, all get the same one.
 
         Raises:
-            Untrusted: there is a key and it can't be read as an Ed25519 private key.
+            Untrusted: there is a key and it can't be read as an Ed25519 key.
         """
         path = keys / PRIVATE
         if not path.exists():
             keys.mkdir(parents=True, exist_ok=True, mode=0o700)
             _create_exclusively(path, _private_pem(Ed25519PrivateKey.generate()), mode=0o600)
         key = cls._load(path)
-        _create_exclusively(keys / PUBLIC, _public_pem(key._private.public_key()), mode=0o644)
+        if key.id not in Trusted.of(keys).keys:         # signing.pub may be an older key's, whose bundles stay trusted
+            public = keys / PUBLIC
+            _create_exclusively(keys / f"{key.id}.pub" if public.exists() else public, _public_pem(key._private.public_key()), mode=0o644)
         return key
 
     @classmethod

@@ -145,6 +145,14 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> 
     assert sorted(path.name for path in keys.iterdir()) == ["signing.pem", "signing.pub"]
 
 
+def test_a_new_key_is_trusted_and_the_bundles_of_the_one_before_stay_so(tmp_path: Path) -> None:
+    first = SigningKey.load_or_create(tmp_path)
+    (tmp_path / "signing.pem").unlink()
+    second = SigningKey.load_or_create(tmp_path)
+    assert second.id != first.id
+    assert set(Trusted.of(tmp_path).keys) == {first.id, second.id}
+
+
 def _make(keys: Path, start: object, made: object) -> None:
     start.wait()
     made.put(SigningKey.load_or_create(keys).id)
