@@ -83,7 +83,7 @@ def test_each_candidate_and_trial_is_one_run_however_often_it_is_registered(bund
     assert sorted((run.info.run_name, run.data.params["C"], run.data.tags["journey.chosen"]) for run in runs) == [
         ("dummy", "0.5", "false"),
         ("logistic", "0.5", "false"),
-        ("logistic", "2", "true"),
+        ("logistic", "2.0", "true"),
     ]
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [metric.value for metric in client.get_metric_history(runs[-1].info.run_id, "fold_roc_auc")] == [0.7, 0.8]
