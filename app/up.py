@@ -17,7 +17,7 @@ from app.answering import answering
 from app.supervisor import Service, Supervisor
 from components.operations.promote import Promoter
 from journey.clock import clock_of
-from journey.errors import Conflict, JourneyError, ProjectError, Unavailable
+from journey.errors import Conflict, ProjectError, Unavailable
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
 from journey.project import Project, load_project
@@ -144,7 +144,7 @@ class _Beginning(threading.Thread):
 
     def __init__(self, place: Place, project: Project, urls: tuple[str, str], told: Callable[[str], None], stop: threading.Event) -> None:
         super().__init__(name="beginning", daemon=True)
-        self.error: JourneyError | None = None
+        self.error: Exception | None = None
         self._place, self._project, self._urls, self._told, self._stop_all = place, project, urls, told, stop
 
     def run(self) -> None:
@@ -155,7 +155,7 @@ class _Beginning(threading.Thread):
             self._told(f"server answers at {server}")
             wait_until_it_answers(f"{trigger}/health", self._stop_all)
             self._told(f"trigger answers at {trigger}")
-        except JourneyError as error:
+        except Exception as error:      # whatever it is: nobody sees a thread end, and a loop without a champion answers nobody
             self.error = error
             self._stop_all.set()
 

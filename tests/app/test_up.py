@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app import up as loop
 from app.up import Place, free_ports, require_version, services, up
 from journey.errors import Unavailable, Untrusted
 from journey.project import load_project
@@ -137,3 +139,14 @@ def test_one_port_is_not_given_twice() -> None:
     assert one != other
     with pytest.raises(Unavailable, match="--trigger-port"):
         free_ports("127.0.0.1", {"--port": one, "--trigger-port": one})
+
+
+def test_a_first_promotion_that_fails_ends_the_loop_with_its_cause(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> str:
+        raise RuntimeError("the registry is broken")
+
+    home.register()
+    monkeypatch.setattr(loop, "promote_first", fails)
+    monkeypatch.setattr(loop, "services", lambda *_: [])
+    with pytest.raises(RuntimeError, match="the registry is broken"):
+        up(place(home), lambda _: None, threading.Event())
