@@ -130,11 +130,20 @@ class Curated(Document):
         if self.training_labels < 2:
             only = f"only {self.classes[0]!r}" if len(self.classes) == 1 else "the same one"
             yield f"expected labels that differ, found {only} in all {train:,} training rows; nothing can be learned from a constant"
+        for name in ("validation", "test"):
+            if self._cannot_differ(name):
+                yield f"expected {name} rows with labels that differ, without which r2 and roc_auc mean nothing; bring more rows"
         parts = ("train", "validation", "test") if self.task == "binary" else ("train",)
         for name in parts if self.task != "regression" else ():
             for label, rows in zip(self.classes, self.class_counts[name], strict=True):
                 if not rows:
                     yield f"expected rows of every class, found no {name} row of class {label!r}; bring more rows of it"
+
+    def _cannot_differ(self, name: str) -> bool:
+        """Whether all rows of a part must have one label; of a binary label more is asked below."""
+        if self.task == "regression":
+            return self.counts[name] < 2
+        return self.task == "multiclass" and sum(map(bool, self.class_counts[name])) < 2
 
 
 class Input(Document):

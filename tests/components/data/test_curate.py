@@ -215,6 +215,17 @@ def test_the_positive_class_has_index_one_and_multiclass_labels_are_sorted(raw: 
     assert sum(result.curated.class_counts["train"]) == result.curated.counts["train"]
 
 
+def test_a_part_whose_labels_cannot_differ_is_refused(raw: Raw) -> None:
+    rows = raw(a=list(range(90)), b=[str(place) for place in range(90)], y=["c", "a", "b"] * 30)
+    section = plain(predict={"label": "y", "task": "multiclass", "metric": "log_loss"})
+    found = curated(rows, section, PLAIN)[0].curated
+    with pytest.raises(DataError, match="expected test rows with labels that differ"):
+        found.model_copy(update={"class_counts": {**found.class_counts, "test": (0, 5, 0)}}).require_enough()
+    found = curated(rows, plain(predict={"label": "a", "task": "regression", "metric": "r2"}), PLAIN)[0].curated
+    with pytest.raises(DataError, match="expected validation rows with labels that differ"):
+        found.model_copy(update={"counts": {**found.counts, "validation": 1}}).require_enough()
+
+
 def features(folder: Path, body: str) -> Path:
     (folder / "features.py").write_text(f"import ibis\n\nfrom journey import label\n\n\n{body}")
     return folder
