@@ -131,7 +131,7 @@ def main() -> int:
     wanted = parser.parse_args()
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
+        signal.signal(ending, lambda *_: threading.Thread(target=stop.set).start())      # set() may wait for the thread it stopped
     try:
         refresher = Refresher.of(wanted.project.absolute(), wanted.home.absolute(), os.environ)
         freshness = Freshness(refresher, clock_of(os.environ), stop, sys.stdout)
