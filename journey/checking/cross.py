@@ -7,7 +7,7 @@ from journey.checking.problems import KeyPath, nearest
 from journey.checking.python_files import FEATURES, MODELS, REQUEST_FEATURES, Code
 from journey.clock import duration
 from journey.errors import RequestError
-from journey.sections import ESTIMATORS, METRICS, Project, Table
+from journey.sections import ESTIMATORS, METRICS, FilesSource, Project, Table
 from journey.values.columns import ColumnRule, value_form
 
 Finding = tuple[KeyPath, str]
@@ -54,6 +54,8 @@ def _table_findings(project: Project) -> Iterator[Finding]:
         source = project.sources.get(name)
         if source is not None and source.cursor is not None and source.cursor not in table.columns:
             yield ("sources", name, "cursor"), _no_column(name, source.cursor, table)
+        if isinstance(source, FilesSource) and source.header is not None and source.files.lower().endswith((".parquet", ".pq")):
+            yield ("sources", name, "header"), f"is for CSV files, found {source.files}, which names its columns itself"
 
 
 def _spine_findings(project: Project, _: Code) -> Iterator[Finding]:

@@ -133,6 +133,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
         ("lag: 1h", "lgg: 1h", "project.yaml:5: sources.payments.lgg: unknown key 'lgg'. Did you mean 'lag'?"),
         ('{files: "data/cards/*.parquet"}', "{http: x, records: y}",
          "project.yaml:6: sources.cards: 'http' is not supported in this version; a source is read from files or sql"),
+        ('cards/*.parquet"}', 'cards/*.parquet", header: [card_id]}',
+         "project.yaml:6: sources.cards.header: is for CSV files, found data/cards/*.parquet, which names its columns itself"),
         ('{files: "data/cards/*.parquet"}', "{file: x}", "project.yaml:6: sources.cards: expected files: or sql: with table:, found file"),
         ("type: string, required: true, pii: true", "type: strng",
          "project.yaml:12: tables.payments.columns.card_id.type: expected 'string', 'category', 'integer', 'float', 'boolean', "
