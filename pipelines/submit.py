@@ -71,11 +71,11 @@ def submit(project: Path, pipeline: str = "training", target: str = "local", *, 
             ledger.start_run(RunRecord(asked.run, found.name, pipeline, target, datetime.now(UTC), engine_run=asked.run))
             try:
                 run = _result(asked, _executed(asked, ledger))
+                keep(run)                       # first: whoever finds in the ledger that the run ended reads its result
             except BaseException:               # interrupted, or it can't be run at all: nobody shall take it for a run that goes on
                 with suppress(JourneyError):
                     ledger.end_run(asked.run, "failed", datetime.now(UTC))
                 raise
-            keep(run)                           # first: whoever finds in the ledger that the run ended reads its result
             ledger.end_run(run.id, run.state, datetime.now(UTC), run.bundle_digest)
         finally:
             ledger.close()

@@ -32,16 +32,17 @@ def state_of(project, run: str) -> str:
         ledger.close()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("disk full")])
-def test_a_run_that_is_interrupted_is_no_running_one_and_lets_go_of_the_home(project, monkeypatch, error):
+@pytest.mark.parametrize(("where", "error"), [("_executed", KeyboardInterrupt()), ("keep", OSError("disk full"))])
+def test_a_run_that_is_interrupted_is_no_running_one_and_lets_go_of_the_home(project, monkeypatch, where, error):
     def interrupted(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(module, "_executed", interrupted)
-    with pytest.raises(type(error)):
-        submit(project, options=RunOptions(run="one"))
-    assert state_of(project, "one") == "failed"
     monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    with monkeypatch.context() as broken:
+        broken.setattr(module, where, interrupted)
+        with pytest.raises(type(error)):
+            submit(project, options=RunOptions(run="one"))
+    assert state_of(project, "one") == "failed"
     assert submit(project, options=RunOptions(run="two")).state == "done"
 
 
