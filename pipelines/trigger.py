@@ -4,7 +4,8 @@
     POST /api/v1/retrain    Alertmanager's webhook JSON; 202 once each request in it is stored or declined, with why
     GET  /health            200 while requests are taken and carried out
 
-An alert is a hint that comes twice, late or not at all; the ledger's key makes it one request.
+An alert is a hint that comes twice, late or not at all; the ledger's key makes it one request. Beside that, the service lets the ledger
+forget answers of which no label is expected any more.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from journey.records.ledger import Ledger
 from monitoring.alerts import Alert, Webhook
 from monitoring.rules import TRIGGER_CLASS, rules_of
 from pipelines.niceness import give_way
+from pipelines.retention import keep_forgetting
 from pipelines.retraining import Retrainer
 
 PATH = "/api/v1/retrain"
@@ -205,6 +207,8 @@ def main() -> int:
         trainer = LocalTrainer(wanted.project, wanted.home, project.name, ledger, clock)
         retrainer = Retrainer(ledger, project.name, policy, duration(project.features.refresh), clock, trainer)
         service = _listening(wanted.host, wanted.port, retrainer)
+        old = (ledger, duration(project.predict.matures), clock, service.stop)
+        threading.Thread(target=keep_forgetting, args=old, name="retention", daemon=True).start()
     except JourneyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
