@@ -46,7 +46,7 @@ def test_a_table_that_is_not_there_is_named(folder: Path) -> None:
 def test_a_computed_table_is_worked_out_once(folder: Path) -> None:
     with open_tables(folder, ["t"]) as tables:
         table = computed(tables["t"].mutate(luck=ibis.random()))
-        assert table.luck.sum().to_pyarrow() == table.luck.sum().to_pyarrow()
+        assert table.luck.max().to_pyarrow() == table.luck.max().to_pyarrow()
 
 
 def test_the_zone_is_utc_and_nothing_is_downloaded() -> None:
