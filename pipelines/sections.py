@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from journey.project import Project
+from journey.user_code import python_files
 from journey.values.carried import carried, told
 from pipelines.closure import reachable
 
@@ -81,17 +82,12 @@ def sections_of(project: Project, directory: Path, key_id: str) -> Sections:
 
 def code_of(directory: Path) -> Code:
     """Digests of the files that steps load from the project's folder, with the files of the project that those import."""
-    python = sorted(path for path in directory.rglob("*.py") if not _hidden(path.relative_to(directory)))
     return Code(
         features=_digest(directory, "features.py", "request_features.py"),
         models=_digest(directory, "models.py"),
         request=_digest(directory, "request_features.py"),
-        everything=_content(directory, python),
+        everything=_content(directory, python_files(directory)),
     )
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
 
 
 def _digest(directory: Path, *roots: str) -> str:

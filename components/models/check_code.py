@@ -13,6 +13,7 @@ from pathlib import Path
 import journey
 from journey.artifacts import Document
 from journey.errors import ProjectError
+from journey.user_code import python_files
 
 RECORD = "record.json"
 TESTS = "tests"
@@ -73,7 +74,7 @@ def check_code(project: Path, code: str) -> CodeRecord:
         ProjectError: a file is broken, or a test fails.
     """
     project = project.resolve()
-    files = sorted(path for path in project.rglob("*.py") if not _hidden(path.relative_to(project)))
+    files = python_files(project)
     findings = lint(project, files)
     commit, dirty = _commit(project)
     return CodeRecord(
@@ -171,7 +172,3 @@ def _git(project: Path, *arguments: str) -> str:
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
