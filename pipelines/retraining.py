@@ -40,7 +40,11 @@ class Trainer(Protocol):
     """What a retraining needs done."""
 
     def fresh_rows(self, onset: datetime | None) -> int:
-        """Mature training rows from after the onset, as ingest to curate find them now."""
+        """Mature training rows from after the onset, as ingest to curate find them now.
+
+        Raises:
+            Unavailable: the sources can't be read just now, or break their contract; they are looked at again.
+        """
 
     def train(self, run: str, onset: datetime | None) -> Trained:
         """The whole training run, under an id that is taken up again where it was left."""
@@ -123,12 +127,20 @@ class Retrainer:
     def _wait_for_rows(self, request: Retraining, stop: threading.Event) -> bool:
         self.ledger.advance_retraining(request.key, "waiting")
         while not stop.is_set() and self._answers(request.version):      # whom somebody replaced meanwhile needs no successor
-            found = self.trainer.fresh_rows(request.onset)
-            log.info("retraining %s: %s of %s fresh training rows", request.key[:12], found, self.policy.fresh_rows)
-            if is_enough(found, self.policy):
+            if self._found_enough(request):
                 return True
             stop.wait(self._seconds_to_refresh())
         return False
+
+    def _found_enough(self, request: Retraining) -> bool:
+        """Whether there are rows enough now; a source that is away or broken for a while gives none, and ends nothing."""
+        try:
+            found = self.trainer.fresh_rows(request.onset)
+        except Unavailable as error:
+            log.warning("retraining %s waits: %s", request.key[:12], error)
+            return False
+        log.info("retraining %s: %s of %s fresh training rows", request.key[:12], found, self.policy.fresh_rows)
+        return is_enough(found, self.policy)
 
     def _answers(self, version: int | None) -> bool:
         champion = self.ledger.current(self.model)

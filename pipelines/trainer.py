@@ -9,7 +9,7 @@ from pathlib import Path
 from components.operations.promote import Promoter
 from journey.artifacts import Comparison, Curated
 from journey.clock import Clock
-from journey.errors import DataError
+from journey.errors import DataError, Unavailable
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Retraining
 from journey.records.ledger import Ledger
 from pipelines.retraining import ACTOR, Trained
@@ -38,10 +38,14 @@ class LocalTrainer:
     clock: Clock
 
     def fresh_rows(self, onset: datetime | None) -> int:
-        """Mature training rows from after the onset, as ingest to curate find them now."""
+        """Mature training rows from after the onset, as ingest to curate find them now.
+
+        Raises:
+            Unavailable: one of these steps failed.
+        """
         run = self._submit(onset, until=CURATE)
         if run.state != "done":
-            raise DataError(f"run {run.id}: expected ingest to curate to end, found: {run.error}")
+            raise Unavailable(f"run {run.id}: expected ingest to curate to end, found: {run.error}")
         return Curated.read(_curated(run) / "curated.json").counts.get("train", 0)
 
     def train(self, run: str, onset: datetime | None) -> Trained:

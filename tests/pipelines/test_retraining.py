@@ -11,7 +11,7 @@ import pytest
 
 from components.operations.retrain import Asked, Policy
 from journey.clock import Clock
-from journey.errors import DataError
+from journey.errors import DataError, Unavailable
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retraining, RunState
 from journey.records.ledger import Ledger
 from pipelines.retraining import Retrainer, Trained, run_name
@@ -133,6 +133,20 @@ def test_whom_somebody_replaced_while_it_waited_for_rows_is_not_trained_for(ledg
     assert (found.state, found.reason) == ("kept", "expected version 1 to be champion still, found version 2")
     assert trainer.looked == [NOON] * 2
     assert trainer.trained == []
+
+
+def test_a_source_that_is_away_for_a_while_is_waited_for(ledger: Ledger) -> None:
+    trainer = Apprentice(ledger)
+
+    def away_at_first() -> None:
+        if len(trainer.looked) < 3:
+            raise Unavailable("sources.payments: expected a database, found none")
+
+    trainer.look = away_at_first
+    one = retrainer(ledger, trainer)
+    one.ask(ASKED)
+    assert worked(one).state == "promoted"
+    assert trainer.looked == [NOON] * 3
 
 
 def test_an_error_of_training_ends_the_retraining_with_its_message(ledger: Ledger) -> None:
