@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH = 1040
-BOX_WIDTH = 178
+BOX_WIDTH = 244
 BOX_HEIGHT = 38
 ROW_HEIGHT = 62
 COLOURS = {"done": "#2b7a4b", "cached": "#2563a8", "failed": "#b3372f", "refused": "#9a6a00"}
@@ -100,7 +100,7 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 def _box(node: Node, x: float, y: float, *, width: float) -> str:
     colour = COLOURS.get(node.state, UNKNOWN)
-    letters = int(width / 7.4)
+    letters = int(width / 6.8)
     name = node.name if len(node.name) <= letters else node.name[: letters - 1] + "…"
     took = f"{node.seconds:.1f} s" if node.state != "cached" else f"cached, {node.seconds:.1f} s"
     corner = f'x="{x - width / 2:.0f}" y="{y - BOX_HEIGHT / 2:.0f}"'
