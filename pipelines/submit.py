@@ -68,6 +68,7 @@ def submit(project: Path, pipeline: str = "training", target: str = "local", *, 
     with held(home, asked.run, wait=options.wait):
         ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
         try:
+            _end_those_that_were_killed(ledger)
             ledger.start_run(RunRecord(asked.run, found.name, pipeline, target, datetime.now(UTC), engine_run=asked.run))
             try:
                 run = _result(asked, _executed(asked, ledger))
@@ -105,6 +106,13 @@ def champion_of(ledger: Ledger, model: str) -> str:
     version = ledger.version(model, promotion.version)
     champion = Champion(model=model, version=version.version, bundle=version.bundle, uri=version.uri, trained_on=version.trained_on)
     return champion.model_dump_json()
+
+
+def _end_those_that_were_killed(ledger: Ledger) -> None:
+    """Whoever holds the home runs alone: another run that is on record as running was killed."""
+    for record in ledger.runs():
+        if record.state == "running":
+            ledger.end_run(record.id, "failed", datetime.now(UTC))
 
 
 def _new_id() -> str:

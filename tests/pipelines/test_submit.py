@@ -7,7 +7,7 @@ import pytest
 
 from app.scaffold.starter import make_starter
 from journey.project import load_project
-from journey.records.entries import Registration
+from journey.records.entries import Registration, RunRecord
 from journey.records.ledger import Ledger
 from pipelines import compile as compiling
 from pipelines import submit as module
@@ -44,6 +44,16 @@ def test_a_run_that_is_interrupted_is_no_running_one_and_lets_go_of_the_home(pro
             submit(project, options=RunOptions(run="one"))
     assert state_of(project, "one") == "failed"
     assert submit(project, options=RunOptions(run="two")).state == "done"
+
+
+def test_a_run_that_was_killed_is_no_running_one_for_the_next(project, monkeypatch):
+    monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    submit(project, options=RunOptions(run="one"))
+    ledger = Ledger.connect(f"sqlite:///{project}/.journey/ledger.db")
+    ledger.start_run(RunRecord("killed", "small", "training", "local", datetime.now(UTC)))
+    ledger.close()
+    submit(project, options=RunOptions(run="two"))
+    assert [state_of(project, run) for run in ("one", "killed", "two")] == ["done", "failed", "done"]
 
 
 def test_a_run_has_its_result_before_the_ledger_says_that_it_ended(project, monkeypatch):
