@@ -78,7 +78,7 @@ def test_a_rule_that_is_broken_on_one_side_is_noticed(census_run, served) -> Non
     assert (np.abs(found - expected) > 1e-6 + 1e-5 * np.abs(expected)).any()
 
 
-@pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")          # MLflow, of its own classes, when it is imported
+@pytest.mark.filterwarnings("ignore")          # MLflow warns of its own classes and queries, in an order of its own
 def test_pyfunc_predicts_a_hundred_raw_rows_as_the_server_does(census_run, served, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
     import pandas as pd
