@@ -13,6 +13,7 @@ from journey.sections import (
     METRICS,
     Bound,
     CuratePlan,
+    DataVolume,
     Duration,
     ExtractPlan,
     Features,
@@ -23,6 +24,7 @@ from journey.sections import (
     PackagePlan,
     Predict,
     Project,
+    Resources,
     Retraining,
     RowCount,
     Search,
@@ -38,9 +40,9 @@ from journey.sections import (
 )
 
 __all__ = [
-    "ESTIMATORS", "FILE", "METRICS", "Bound", "CuratePlan", "Duration", "ExtractPlan", "Features", "FilesSource", "Gates", "ModelPlan",
-    "Monitoring", "PackagePlan", "Predict", "Problem", "Project", "Retraining", "RowCount", "Search", "Section", "SelectPlan", "Source",
-    "Spine", "Split", "SqlSource", "Table", "Target", "Task", "load_project", "problems",
+    "ESTIMATORS", "FILE", "METRICS", "Bound", "CuratePlan", "DataVolume", "Duration", "ExtractPlan", "Features", "FilesSource", "Gates",
+    "ModelPlan", "Monitoring", "PackagePlan", "Predict", "Problem", "Project", "Resources", "Retraining", "RowCount", "Search", "Section",
+    "SelectPlan", "Source", "Spine", "Split", "SqlSource", "Table", "Target", "Task", "load_project", "problems",
 ]  # fmt: skip
 
 FILE = "project.yaml"

@@ -39,6 +39,10 @@ ESTIMATORS: dict[str, tuple[Task, ...]] = {
 """The candidates that come with the platform, with the tasks that they fit. How they are built: journey.model.estimators."""
 
 
+_CPU = r"^[0-9]+(\.[0-9]+)?m?$"
+_MEMORY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
+
+
 def _checked_duration(text: object) -> object:
     if isinstance(text, str):
         duration(text)
@@ -185,10 +189,42 @@ class Retraining(Section):
     fresh_rows: Annotated[int, Field(ge=1)] = 500
 
 
-class Target(Section):
-    """What differs between places."""
+class Resources(Section):
+    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`. Memory is asked for and limited alike."""
 
-    engine: Literal["local"] = "local"
+    cpu: Annotated[str, Field(pattern=_CPU)] | None = None
+    memory: Annotated[str, Field(pattern=_MEMORY)] | None = None
+
+
+class DataVolume(Section):
+    """A volume that sources are read from: the claim's name, and where it is mounted, read-only."""
+
+    claim: str
+    path: Annotated[str, Field(pattern=r"^/")]
+
+
+class Target(Section):
+    """What differs between places. `${NAME}` in a URL is read from the environment by whoever uses it, when it runs.
+
+    Attributes:
+        engine: local, or job: one pod a step in `namespace`.
+        ledger, registry, online: URLs of the ledger's database, MLflow's server and Redis; None for what the home holds.
+        images, push: the image registry's name for nodes, and for pods (None: the same).
+        serving: process: `journey serve` and `journey up`; deployment: a Deployment follows the ledger.
+        data: a volume that sources are read from.
+        resources: step > what it may use; `*` is every step that isn't named.
+    """
+
+    engine: Literal["local", "job"] = "local"
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] | None = None
+    ledger: str | None = None
+    registry: str | None = None
+    online: str | None = None
+    images: str | None = None
+    push: str | None = None
+    serving: Literal["process", "deployment"] = "process"
+    data: DataVolume | None = None
+    resources: dict[str, Resources] = Field(default_factory=dict)
 
 
 class CuratePlan(Section):

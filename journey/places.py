@@ -1,0 +1,74 @@
+"""Where a target keeps its records: at project.yaml's URLs, else in the home."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from journey.errors import ProjectError
+from journey.sections import Target
+
+_NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one process finds the records of its target. A URL is resolved when it is asked for: not every process is given all secrets.
+
+    Attributes:
+        target: of project.yaml.
+        home: $JOURNEY_HOME.
+        environment: gives `${NAME}`, and JOURNEY_KEYS where keys aren't in the home; usually os.environ.
+    """
+
+    target: Target
+    home: Path
+    environment: Mapping[str, str]
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's SQLAlchemy URL.
+
+        Raises:
+            ProjectError: a variable that the URL names isn't set.
+        """
+        return resolved(self.target.ledger, self.environment) if self.target.ledger else f"sqlite:///{self.home.resolve()}/ledger.db"
+
+    @property
+    def registry(self) -> str | None:
+        """MLflow's tracking and registry URI; None: the folder `mlflow` of the home.
+
+        Raises:
+            ProjectError: as `ledger`.
+        """
+        return resolved(self.target.registry, self.environment) if self.target.registry else None
+
+    @property
+    def online(self) -> str:
+        """The online store: the path of Feast's SQLite file, or a redis:// URL.
+
+        Raises:
+            ProjectError: as `ledger`.
+        """
+        return resolved(self.target.online, self.environment) if self.target.online else str(self.home.resolve() / "feast" / "online.db")
+
+    @property
+    def keys(self) -> Path:
+        """The folder with the public keys that are trusted, and with signing.pem where this process may sign."""
+        return Path(self.environment.get("JOURNEY_KEYS") or self.home / "keys")
+
+
+def resolved(text: str, environment: Mapping[str, str]) -> str:
+    """The text with each `${NAME}` replaced by the environment's value, which no error ever shows.
+
+    Raises:
+        ProjectError: a name isn't set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = environment.get(match[1])
+        if not found:
+            raise ProjectError(f"'{text}': expected the environment variable {match[1]} to be set, found it unset or empty. Export it.")
+        return found
+
+    return _NAMED.sub(value, text)
