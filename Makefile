@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 PYTEST := $(BIN)/python -m pytest
+UPGRADE ?= --upgrade
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 QUIET := MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 FEAST_USAGE=False DO_NOT_TRACK=true
 
 .DEFAULT_GOAL := help
@@ -41,9 +43,10 @@ check: $(MADE)  ## lint, types and the layers of the design
 bench: $(MADE)  ## measured ratios against named baselines, written to build/bench.json
 	$(QUIET) $(BIN)/python -m benchmarks
 
-lock: $(MADE)  ## requirements.txt and serving/requirements.txt made anew from what pyproject.toml and serving/requirements.in ask for
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --quiet -o requirements.txt
-	$(BIN)/uv pip compile serving/requirements.in --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade --quiet -o serving/requirements.txt
+lock: $(MADE)  ## the locks made anew: for here, the steps' image, the server's; `make lock UPGRADE=` moves no version that needn't
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev -o requirements.txt
+	$(COMPILE) pyproject.toml -c requirements.txt -o components/requirements.txt
+	$(COMPILE) serving/requirements.in -c requirements.txt -o serving/requirements.txt
 
 clean:  ## what was made here, the environment too
 	rm -rf $(VENV) .venv-serving build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

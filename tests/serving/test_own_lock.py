@@ -45,10 +45,3 @@ def test_the_server_answers_in_the_environment_of_its_own_lock(home, serve, pyth
 def test_that_environment_has_nothing_that_only_training_needs(python):
     asked = f"import importlib.util as u; print([n for n in {ABSENT!r} if u.find_spec(n)])"
     assert subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-
-
-def test_every_pin_of_the_servers_lock_is_that_of_the_projects_lock():
-    def pins(path: Path) -> set[str]:
-        return {line.split(" ")[0] for line in path.read_text().splitlines() if "==" in line and not line.startswith(" ")}
-
-    assert pins(LOCK) <= pins(ROOT / "requirements.txt")
