@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from journey.clock import duration
+from journey.step_names import EVERY_STEP
 from journey.values.carried import InOrder, restored
 from journey.values.columns import ColumnRule
 
@@ -190,7 +191,10 @@ class Retraining(Section):
 
 
 class Resources(Section):
-    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`. Memory is asked for and limited alike."""
+    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`. Memory is asked for and limited alike;
+    CPU is only asked for, so that a step may use what others leave."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     cpu: Annotated[str, Field(pattern=_CPU)] | None = None
     memory: Annotated[str, Field(pattern=_MEMORY)] | None = None
@@ -199,7 +203,7 @@ class Resources(Section):
 class DataVolume(Section):
     """A volume that sources are read from: the claim's name, and where it is mounted, read-only."""
 
-    claim: str
+    claim: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
     path: Annotated[str, Field(pattern=r"^/")]
 
 
@@ -212,7 +216,7 @@ class Target(Section):
         images, push: the image registry's name for nodes, and for pods (None: the same).
         serving: process: `journey serve` and `journey up`; deployment: a Deployment follows the ledger.
         data: a volume that sources are read from.
-        resources: step > what it may use; `*` is every step that isn't named.
+        resources: step > what it may use; `*` is every step that isn't named, `server` the model server.
     """
 
     engine: Literal["local", "job"] = "local"
@@ -225,6 +229,11 @@ class Target(Section):
     serving: Literal["process", "deployment"] = "process"
     data: DataVolume | None = None
     resources: dict[str, Resources] = Field(default_factory=dict)
+
+    def allotted(self, step: str) -> Resources:
+        """What a step may use (`server`: the model server): its own numbers, and those of `*` where it has none."""
+        every, own = self.resources.get(EVERY_STEP, Resources()), self.resources.get(step, Resources())
+        return Resources(cpu=own.cpu or every.cpu, memory=own.memory or every.memory)
 
 
 class CuratePlan(Section):

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from journey.checking.problems import KeyPath, nearest
+from journey.checking.problems import Finding, KeyPath, nearest
 from journey.checking.python_files import FEATURES, MODELS, REQUEST_FEATURES, Code
+from journey.checking.targets import target_findings
 from journey.clock import duration
 from journey.errors import RequestError
 from journey.sections import ESTIMATORS, METRICS, FilesSource, Project, Table
 from journey.values.columns import ColumnRule, value_form
 
-Finding = tuple[KeyPath, str]
 INPUTS = ("category", "integer", "float", "boolean")
 """The column types that are model inputs by default."""
 
@@ -24,6 +24,7 @@ def cross_findings(project: Project, code: Code) -> Iterator[Finding]:
     yield from _table_findings(project)
     yield from _task_findings(project)
     yield from _candidate_findings(project, code)
+    yield from target_findings(project, code)
     if project.spine.table not in project.tables:
         yield ("spine",), f"expected one of the tables, found '{project.spine.table}'.{nearest(project.spine.table, project.tables)}"
         return

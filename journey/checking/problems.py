@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
+Finding = tuple[KeyPath, str]
+"""What is wrong, and the path of keys where; the file's lines make a Problem of it."""
 
 
 @dataclass(frozen=True, order=True)

@@ -14,10 +14,17 @@ from journey.values.columns import ColumnRule
 _NOT_BUILT = frozenset({
     "sources.*.http", "sources.*.records", "sources.*.next", "sources.*.stream", "sources.*.topic",
     "gates.fairness", "gates.serving", "approval", "monitoring.availability", "retraining.schedule",
-    "targets.*.namespace", "targets.*.endpoint", "targets.*.artifacts", "targets.*.ledger", "targets.*.offline", "targets.*.online",
-    "targets.*.registry", "targets.*.images", "targets.*.push", "targets.*.serving", "targets.*.trusted_keys",
+    "targets.*.endpoint", "targets.*.artifacts", "targets.*.offline", "targets.*.trusted_keys",
 })  # fmt: skip
-_NOT_BUILT_VALUES = {"targets.*.engine": frozenset({"kfp", "argo", "job"})}
+_NOT_BUILT_VALUES = {"targets.*.engine": frozenset({"kfp", "argo"}), "targets.*.serving": frozenset({"seldon"})}
+_WORDS_OF_PATTERNS = {
+    "name": "lower-case letters, digits and dashes, a letter first",
+    "namespace": "lower-case letters, digits and dashes, at most 63",
+    "claim": "the name of a PersistentVolumeClaim",
+    "path": "an absolute path",
+    "cpu": "CPUs as Kubernetes writes them, such as 500m or 2",
+    "memory": "bytes as Kubernetes writes them, such as 512Mi or 2Gi",
+}
 _ROUNDS = 5              # how often what is wrong is taken out to see what else is; each round leaves less
 
 
@@ -74,16 +81,16 @@ def _told(detail: ErrorDetails, tree: Tree) -> Iterator[tuple[KeyPath, str, bool
         if isinstance(found, str) and found in _NOT_BUILT_VALUES.get(pattern, ()):
             yield path, f"'{found}' is not supported in this version", True
         else:
-            yield path, f"expected {_expected(detail)}, found {_short(found)}", _has_default(path)
+            yield path, f"expected {_expected(detail, path)}, found {_short(found)}", _has_default(path)
 
 
-def _expected(detail: ErrorDetails) -> str:
+def _expected(detail: ErrorDetails, path: KeyPath) -> str:
     context = detail.get("ctx", {})
     kind = detail["type"]
     if kind == "literal_error":
         return str(context["expected"])
     if kind == "string_pattern_mismatch":
-        return "lower-case letters, digits and dashes, a letter first"
+        return _WORDS_OF_PATTERNS[str(path[-1])]
     limits = {"greater_than": ("gt", "more than"), "greater_than_equal": ("ge", "at least"), "less_than": ("lt", "less than"),
               "less_than_equal": ("le", "at most")}  # fmt: skip
     if kind in limits:

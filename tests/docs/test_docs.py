@@ -22,12 +22,14 @@ from journey.records.entries import RETRAINING_ORDER
 from journey.sections import (
     ESTIMATORS,
     Bound,
+    DataVolume,
     Features,
     FilesSource,
     Gates,
     Monitoring,
     Predict,
     Project,
+    Resources,
     Retraining,
     RowCount,
     Search,
@@ -64,6 +66,8 @@ SECTIONS: Mapping[type[BaseModel], str] = {
     Monitoring: "### monitoring",
     Retraining: "### retraining",
     Target: "### targets",
+    DataVolume: "`data`:",
+    Resources: "`resources`, in Kubernetes",
     ColumnRule: "## Column rules",
 }
 EXPORTED = [value for name, value in vars(metric_names).items() if name.isupper()]
@@ -74,7 +78,8 @@ def fences(text: str, language: str) -> list[tuple[str, str]]:
     return re.findall(rf"^```{language} ?(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-WHOLE = [body for _, body in fences(PROJECT, "yaml")]
+WHOLE = [body for name, body in fences(PROJECT, "yaml") if not name]
+TARGET = dict(fences(PROJECT, "yaml"))["target"]
 PYTHON = dict(fences(PROJECT, "python"))
 
 
@@ -257,6 +262,12 @@ def test_a_retrainings_states_are_told_in_their_order():
     told = list(rows_of("| state | meaning |", LOOP))
     assert told == sorted(RETRAINING_ORDER, key=lambda state: RETRAINING_ORDER[state])
     assert sum(order == FINAL for order in RETRAINING_ORDER.values()) == 3
+
+
+def test_the_example_of_a_target_is_one(shop):
+    (shop / "project.yaml").write_text(WHOLE[1] + TARGET)
+    assert problems(shop) == ()
+    assert set(load_project(shop).targets["kind"].model_fields_set) == set(Target.model_fields)
 
 
 def test_the_yaml_examples_are_the_two_projects():

@@ -196,8 +196,8 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
          "project.yaml:29: retraining.schedule: 'schedule' is not supported in this version"),
         ("monitoring:", "targets: {kind: {engine: kfp}}\nmonitoring:",
         "project.yaml:29: targets.kind.engine: 'kfp' is not supported in this version"),
-        ("monitoring:", "targets: {kind: {namespace: ml}}\nmonitoring:",
-         "project.yaml:29: targets.kind.namespace: 'namespace' is not supported in this version"),
+        ("monitoring:", "targets: {kind: {trusted_keys: [release.pub]}}\nmonitoring:",
+         "project.yaml:29: targets.kind.trusted_keys: 'trusted_keys' is not supported in this version"),
         ("monitoring:", "seed: 8\nmonitoring:", "project.yaml:29: seed: expected plain YAML, found the key 'seed' for the second time"),
         ("spine: payments\n", "", "project.yaml:1: spine: expected this key, found none"),
         ("  cards: {files", "  card: {files", "project.yaml:6: sources.card: expected a table of this name with its columns, found none. "
