@@ -86,7 +86,7 @@ def home(*, read_only: bool = False) -> Part:
 
 
 def scratch() -> Part:
-    """/tmp, the one other place that can be written to."""
+    """The pod's own temporary files: the one other place that can be written to."""
     return Part({"name": "tmp", "emptyDir": {}}, _mount("tmp", "/tmp"))  # noqa: S108  # the pod's own volume
 
 

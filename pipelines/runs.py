@@ -1,5 +1,6 @@
 """A run as it is asked for and as it is told of, whatever engine it went through."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,9 @@ class Progress(Protocol):
     def ended(self, step: Step) -> None:
         """A step ended, or was taken from the cache."""
 
+    def said(self, line: str) -> None:
+        """A line for people that is no step's: an image is made, a pod starts."""
+
     def close(self) -> None:
         """The run is over."""
 
@@ -51,6 +55,9 @@ class Silence:
         """Says nothing."""
 
     def ended(self, step: Step) -> None:
+        """Says nothing."""
+
+    def said(self, line: str) -> None:
         """Says nothing."""
 
     def close(self) -> None:
@@ -123,6 +130,15 @@ class Run:
             "seconds": round(self.seconds, 3),
             "outputs": {step: dict(values) for step, values in self.outputs.items()},
         }
+
+
+def keep(run: Run) -> None:
+    """Writes a run's result.json, whole or not at all."""
+    path = run.home / "runs" / run.id / "result.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(run.json(), indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(path)
 
 
 def _step(step: Step) -> dict[str, object]:

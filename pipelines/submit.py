@@ -1,14 +1,12 @@
 """The Python way in: `submit(project)` does what `journey run` does."""
 
-import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from components.pod import INSIDE
 from journey import telemetry
 from journey.artifacts import Board, Champion, Choice
 from journey.errors import DataError, JourneyError, ProjectError
@@ -16,31 +14,21 @@ from journey.model.keys import SigningKey
 from journey.project import Project, load_project
 from journey.records.entries import RunRecord
 from journey.records.ledger import Ledger
+from pipelines.asked import Asked, new_id
 from pipelines.compile import ROOT, compiled_training
 from pipelines.engines.local.engine import Ended, Request, execute
 from pipelines.engines.local.graph import read
 from pipelines.engines.local.lock import held
 from pipelines.engines.local.values import Values
 from pipelines.preload import libraries_of
-from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step
+from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step, keep
 from pipelines.sections import sections_of
 
-__all__ = ["Progress", "Run", "RunOptions", "Step", "submit"]
+__all__ = ["Progress", "Run", "RunOptions", "Step", "keep", "submit"]
 
 PIPELINES = ("training",)
 _REFUSED = 3
 _REGISTER = "register-model"
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a run was asked for, with everything looked up."""
-
-    run: str
-    directory: Path
-    home: Path
-    project: Project
-    options: RunOptions
 
 
 def submit(project: Path, pipeline: str = "training", target: str = "local", *, options: RunOptions | None = None) -> Run:
@@ -63,13 +51,22 @@ def submit(project: Path, pipeline: str = "training", target: str = "local", *, 
     directory = project.resolve()
     found = load_project(directory)
     _refuse_unknown(found, pipeline, target)
-    home = home_of(directory, options.home)
-    asked = _Asked(options.run or _new_id(), directory, home, found, options)
-    with held(home, asked.run, wait=options.wait):
-        ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
+    asked = Asked(options.run or new_id(), directory, home_of(directory, options.home), found, pipeline, target, options)
+    if asked.place.engine == "job" and INSIDE not in os.environ:
+        from pipelines.remote.run import run_there
+
+        return run_there(asked)
+    return _run_here(asked)
+
+
+def _run_here(asked: Asked) -> Run:
+    """Runs beside the home: on this machine, or in the pod that holds the cluster's volume."""
+    with held(asked.home, asked.run, wait=asked.options.wait):
+        ledger = Ledger.connect(f"sqlite:///{asked.home}/ledger.db")
         try:
             _end_those_that_were_killed(ledger)
-            ledger.start_run(RunRecord(asked.run, found.name, pipeline, target, datetime.now(UTC), engine_run=asked.run))
+            begun = RunRecord(asked.run, asked.project.name, asked.pipeline, asked.target, datetime.now(UTC), engine_run=asked.run)
+            ledger.start_run(begun)
             try:
                 run = _result(asked, _executed(asked, ledger))
                 keep(run)                       # first: whoever finds in the ledger that the run ended reads its result
@@ -89,15 +86,6 @@ def home_of(directory: Path, home: Path | None) -> Path:
     return (home or (Path(named) if named else directory / ".journey")).resolve()
 
 
-def keep(run: Run) -> None:
-    """Writes a run's result.json, whole or not at all."""
-    path = run.home / "runs" / run.id / "result.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(run.json(), indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
-
-
 def champion_of(ledger: Ledger, model: str) -> str:
     """The model in the champion's place, as the pipeline's argument `champion`: a Champion as JSON, "" where there is none."""
     promotion = ledger.current(model)
@@ -115,10 +103,6 @@ def _end_those_that_were_killed(ledger: Ledger) -> None:
             ledger.end_run(record.id, "failed", datetime.now(UTC))
 
 
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
 def _refuse_unknown(project: Project, pipeline: str, target: str) -> None:
     if pipeline not in PIPELINES:
         raise ProjectError(f"pipeline: expected one of {', '.join(PIPELINES)}, found '{pipeline}'")
@@ -127,7 +111,7 @@ def _refuse_unknown(project: Project, pipeline: str, target: str) -> None:
         raise ProjectError(f"target: expected one of {', '.join(known)}, found '{target}'. Declare it under targets in project.yaml.")
 
 
-def _executed(asked: _Asked, ledger: Ledger) -> Ended:
+def _executed(asked: Asked, ledger: Ledger) -> Ended:
     sections = sections_of(asked.project, asked.directory, SigningKey.load_or_create(asked.home / "keys").id)
     compiled = compiled_training(sections, asked.home / "cache" / "pipelines")
     request = Request(
@@ -152,7 +136,7 @@ def _is_registered(ledger: Ledger, model: str, cached: Mapping[str, object]) -> 
     return any(version.version == cached.get("version") and Path(version.uri, "manifest.json").is_file() for version in known)
 
 
-def _result(asked: _Asked, ended: Ended) -> Run:
+def _result(asked: Asked, ended: Ended) -> Run:
     outputs = {step: _plain(values) for step, values in ended.record.outputs.items()}
     registered = outputs.get(_REGISTER, {})
     version, digest = registered.get("version"), registered.get("digest")

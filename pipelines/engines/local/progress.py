@@ -33,7 +33,11 @@ class Lines:
 
     def ended(self, step: Step) -> None:
         """Writes the step's line."""
-        sys.stderr.write(f"{line_of(step)}\n")
+        self.said(line_of(step))
+
+    def said(self, line: str) -> None:
+        """Writes the line."""
+        sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
     def close(self) -> None:
@@ -56,6 +60,10 @@ class Screen:
         """Writes the step's line above those that still run."""
         self._running.pop(step.name, None)
         self._live.console.print(Text(line_of(step), style=_COLOURS[step.state]), highlight=False)
+
+    def said(self, line: str) -> None:
+        """Writes the line above the steps that run."""
+        self._live.console.print(Text(line), highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leaves the lines of the steps that ended."""
