@@ -6,10 +6,12 @@ MADE := $(VENV)/.made
 PYTEST := $(BIN)/python -m pytest
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+VERSION := $(shell sed -n 's/^VERSION = "\([^"]*\)".*/\1/p' components/image.py)
+REGISTRY ?= localhost:5000
 QUIET := MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 FEAST_USAGE=False DO_NOT_TRACK=true
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check acceptance bench lock clean
+.PHONY: help env demo test check acceptance bench lock images push-images docker clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -47,6 +49,19 @@ lock: $(MADE)  ## the locks made anew: for here, the steps' image, the server's;
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev -o requirements.txt
 	$(COMPILE) pyproject.toml -c requirements.txt -o components/requirements.txt
 	$(COMPILE) serving/requirements.in -c requirements.txt -o serving/requirements.txt
+
+images: docker  ## journey-steps and journey-serving, built by Docker; unchanged sources take seconds
+	docker build --quiet --build-arg VERSION=$(VERSION) --file components/Dockerfile --tag journey-steps:$(VERSION) .
+	docker build --quiet --build-arg VERSION=$(VERSION) --file serving/Dockerfile --tag journey-serving:$(VERSION) .
+
+push-images: docker  ## both images to REGISTRY, by default localhost:5000
+	for image in journey-steps:$(VERSION) journey-serving:$(VERSION); do \
+	  docker tag $$image $(REGISTRY)/$$image && docker push --quiet $(REGISTRY)/$$image || exit 1; \
+	done
+
+docker:
+	@docker version --format '{{.Server.Version}}' >/dev/null 2>&1 \
+	  || { echo "expected a Docker engine that answers, found none: install Docker, start it, or set DOCKER_HOST" >&2; exit 1; }
 
 clean:  ## what was made here, the environment too
 	rm -rf $(VENV) .venv-serving build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
