@@ -11,7 +11,7 @@ import numpy.typing as npt
 from app.simulate import Answer
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
-from journey.model.lookups import OnlineStore
+from journey.model.lookups import open_online
 from journey.model.scores import paired_bootstrap, score
 from journey.model.scoring import Scorer
 from journey.records.ledger import Ledger
@@ -83,7 +83,7 @@ class Rescorer:
         if not lacking:
             return answer.lookups
         scorer = self._scorer(version)
-        store = OnlineStore(self._home / "feast" / "online.db", scorer.signature.lookups)
+        store = open_online(str(self._home / "feast" / "online.db"), scorer.signature.lookups)
         found = store.read(scorer.values(dict(answer.happening.row)), answer.happening.moment)
         store.close()
         return {**answer.lookups, **{name: found[name] for name in lacking & found.keys()}}

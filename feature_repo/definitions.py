@@ -12,7 +12,7 @@ from pyarrow import parquet, types
 
 from feature_repo.views import ViewTable
 from journey.errors import ProjectError
-from journey.model.lookups import PROJECT
+from journey.model.feast_layout import PROJECT
 from journey.request_features import FeatureType
 
 OFFLINE_STORE = "feature_repo.asof_store.AsofOfflineStore"

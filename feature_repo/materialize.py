@@ -18,7 +18,8 @@ import yaml
 
 from feature_repo.refresh import MICROSECOND, cut
 from feature_repo.views import ViewTable
-from journey.model.lookups import PROJECT, REFRESH_TABLE
+from journey.model.feast_layout import PROJECT
+from journey.model.sqlite_lookups import REFRESH_TABLE
 
 ONLINE = "online.db"
 REGISTRY = "registry.db"

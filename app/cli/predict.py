@@ -46,7 +46,7 @@ def _look_up(home: Path, signature: "BundleSignature") -> "LookUp":
     import os
 
     from journey.clock import clock_of
-    from journey.model.lookups import OnlineStore
+    from journey.model.lookups import open_online
     from journey.model.scoring_tables import nothing_looked_up
 
     if not signature.lookups:
@@ -54,7 +54,7 @@ def _look_up(home: Path, signature: "BundleSignature") -> "LookUp":
     path = home / "feast" / "online.db"
     if not path.is_file():
         typer.echo(f"no online features in {path}: looked-up values count as missing. `journey up` builds them.", err=True)
-    store, now = OnlineStore(path, signature.lookups), clock_of(os.environ).now()
+    store, now = open_online(str(path), signature.lookups), clock_of(os.environ).now()
     return lambda values: store.read(values, now)
 
 

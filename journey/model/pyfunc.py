@@ -11,9 +11,10 @@ from journey.clock import Clock, clock_of
 from journey.errors import DataError, Unavailable
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
-from journey.model.lookups import OnlineStore
+from journey.model.lookups import is_redis, open_online
 from journey.model.scoring import Scorer
 from journey.model.scoring_tables import LookUp, nothing_looked_up, rows_of_frame, score_rows
+from journey.places import resolved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,16 +71,19 @@ def _look_up(scorer: Scorer, clock: Clock) -> LookUp:
     lookups = scorer.signature.lookups
     if not lookups:
         return nothing_looked_up
-    path = os.environ.get("JOURNEY_ONLINE_STORE")
-    if not path:
+    place = resolved(os.environ.get("JOURNEY_ONLINE_STORE", ""), os.environ)
+    if not place:
         views = ", ".join(lookup.view for lookup in lookups)
         warnings.warn(
             f"JOURNEY_ONLINE_STORE isn't set: features of {views} follow the bundle's policy for missing rows "
-            f"({scorer.signature.missing}). Set it to the path of the online store (online.db) to look them up.",
+            f"({scorer.signature.missing}). Set it to the online store's place, online.db's path or a redis:// URL, to look them up.",
             stacklevel=2,
         )
         return nothing_looked_up
-    if not Path(path).is_file():
-        raise Unavailable(f"JOURNEY_ONLINE_STORE: expected the path of an online store, found no file at {path}. `journey up` makes one.")
-    store = OnlineStore(Path(path), lookups)
+    if not is_redis(place) and not Path(place).is_file():
+        raise Unavailable(
+            f"JOURNEY_ONLINE_STORE: expected the path of an online store or a redis:// URL, found no file at {place}. "
+            "`journey up` makes one."
+        )
+    store = open_online(place, lookups)
     return lambda values: store.read(values, clock.now())

@@ -14,7 +14,7 @@ from feature_repo.materialize import ONLINE, prepare_online
 from feature_repo.refresh import cut
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
-from journey.model.lookups import OnlineStore
+from journey.model.sqlite_lookups import SqliteStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -111,7 +111,7 @@ def test_a_row_is_as_old_as_in_the_online_store_which_keeps_whole_seconds(tmp_pa
     found = joined(tmp_path, [view], frame.astype({"event_timestamp": "datetime64[us, UTC]"}))
     assert [row["cards_value"] for row in found] == [7, None]
     prepare_online([view], tmp_path / "feast", START + 24 * HOUR, HOUR).switch_in()
-    store = OnlineStore(tmp_path / "feast" / ONLINE, (view.lookup,))
+    store = SqliteStore(tmp_path / "feast" / ONLINE, (view.lookup,))
     assert [store.read({"card_id": "c"}, moment).get("cards_value") for moment in asked] == [7, None]
     store.close()
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from feature_repo.materialize import ONLINE, prepare_online
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
-from journey.model.lookups import OnlineStore
+from journey.model.sqlite_lookups import SqliteStore
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(hours=12)
@@ -32,13 +32,13 @@ def test_rows_from_before_1970_are_known_and_rows_from_the_cut_on_are_not(tmp_pa
     prepared = prepare_online([view_of(tmp_path / "rows", rows)], tmp_path / "feast", MOMENT, REFRESH)
     assert prepared.rows == {"homes": 2}
     prepared.switch_in()
-    store = OnlineStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
+    store = SqliteStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
     assert [store.read({"home_id": name}, MOMENT) for name in ("old", "new", "just")] == [{"rooms": 3}, {}, {"rooms": 5}]
     store.close()
 
 
 def test_a_view_that_has_no_rows_yet_makes_a_store_in_which_nothing_is_found(tmp_path):
     prepare_online([view_of(tmp_path / "rows", [])], tmp_path / "feast", MOMENT, REFRESH).switch_in()
-    store = OnlineStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
+    store = SqliteStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
     assert store.read({"home_id": "old"}, MOMENT) == {}
     store.close()

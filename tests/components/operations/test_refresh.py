@@ -14,7 +14,7 @@ from components.operations.refresh import FOLDER, Refresher, refresh
 from feature_repo.refresh import moment_at, next_moment
 from journey.artifacts import LABEL, ROW, SPLIT, TIME
 from journey.errors import DataError, ProjectError
-from journey.model.lookups import OnlineStore
+from journey.model.sqlite_lookups import SqliteStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(hours=6)
@@ -89,7 +89,7 @@ def frame(project, tmp_path_factory) -> Frame:
 def test_a_lookup_in_the_time_of_a_refresh_gives_what_the_training_frame_holds(project, frame):
     (lookup,) = frame.schema.lookups
     refresher = Refresher.of(project, project / ".journey", {})
-    store = OnlineStore(project / ".journey" / FOLDER / "online.db", (lookup,))
+    store = SqliteStore(project / ".journey" / FOLDER / "online.db", (lookup,))
     cards = cards_of(project)
     rows = defaults = 0
     for moment in [START + 14 * timedelta(hours=6), START + 19 * timedelta(hours=6)]:
@@ -117,7 +117,7 @@ def test_the_next_refresh_would_give_another_answer(project, frame):
     (lookup,) = frame.schema.lookups
     moment = START + 14 * timedelta(hours=6)
     Refresher.of(project, project / ".journey", {}).prepare(next_moment(moment, REFRESH)).switch_in()
-    store, cards = OnlineStore(project / ".journey" / FOLDER / "online.db", (lookup,)), cards_of(project)
+    store, cards = SqliteStore(project / ".journey" / FOLDER / "online.db", (lookup,)), cards_of(project)
     rows = [row for row in frame.table.to_pylist() if moment_at(row[TIME], REFRESH) == moment]
     differing = sum(store.read({"card": cards[row[ROW]]}, row[TIME]).get("spent_1d") != row["spent_1d"] for row in rows)
     assert differing > len(rows) / 3

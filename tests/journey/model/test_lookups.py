@@ -18,7 +18,8 @@ from feature_repo.materialize import Prepared, prepare_online
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
 from journey.errors import Unavailable
-from journey.model.lookups import OnlineStore, decoded
+from journey.model.feast_layout import decoded
+from journey.model.sqlite_lookups import SqliteStore
 
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
 REFRESH = timedelta(hours=12)
@@ -79,7 +80,7 @@ def test_every_value_is_what_feast_gives(made):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         feast = FeatureStore(repo_path=str(made)).get_online_features(features=refs, entity_rows=keys).to_dict()
-    store = OnlineStore(made / "online.db", (CARD, lookup("history", "card_id", None), SHOP))
+    store = SqliteStore(made / "online.db", (CARD, lookup("history", "card_id", None), SHOP))
     for index, key in enumerate(keys):
         ours = store.read(key, MOMENT)
         theirs = {name: values[index] for name, values in feast.items() if name.startswith("shops_")}
@@ -88,14 +89,14 @@ def test_every_value_is_what_feast_gives(made):
 
 
 def test_a_row_has_the_values_that_were_written(made):
-    store = OnlineStore(made / "online.db", (CARD,))
+    store = SqliteStore(made / "online.db", (CARD,))
     for card, values in VALUES.items():
         assert tuple(store.read({"card_id": card}, MOMENT - HOUR * 2).values()) == pytest.approx(values)
     assert store.misses == {"history": 0}
 
 
 def test_a_missing_value_is_found_as_none_and_an_absent_row_not_at_all(made):
-    store = OnlineStore(made / "online.db", (CARD,))
+    store = SqliteStore(made / "online.db", (CARD,))
     assert store.read({"card_id": "c"}, MOMENT - HOUR * 3) == dict.fromkeys(feature.name for feature in CARD.features)
     for absent in ("nobody", None, 7):
         assert store.read({"card_id": absent}, MOMENT - HOUR * 3) == {}
@@ -103,7 +104,7 @@ def test_a_missing_value_is_found_as_none_and_an_absent_row_not_at_all(made):
 
 
 def test_a_row_older_than_its_ttl_is_absent_and_counted(made):
-    store = OnlineStore(made / "online.db", (CARD, SHOP))
+    store = SqliteStore(made / "online.db", (CARD, SHOP))
     written = MOMENT - REFRESH / 4 - HOUR
     assert "history_count" in store.read({"card_id": "b", "shop_id": 0}, written + timedelta(hours=2))
     later = store.read({"card_id": "b", "shop_id": 0}, written + timedelta(hours=2, seconds=1))
@@ -113,14 +114,14 @@ def test_a_row_older_than_its_ttl_is_absent_and_counted(made):
 
 
 def test_the_stores_age_counts_from_its_cut(made):
-    store = OnlineStore(made / "online.db", (CARD,))
+    store = SqliteStore(made / "online.db", (CARD,))
     assert store.age_seconds is None
     store.read({"card_id": "b"}, MOMENT + HOUR)
     assert store.age_seconds == 4 * 3600.0
 
 
 def test_a_refresh_is_seen_at_the_next_lookup(home):
-    store = OnlineStore(home / "online.db", (CARD,))
+    store = SqliteStore(home / "online.db", (CARD,))
     now = MOMENT - HOUR * 2
     assert store.read({"card_id": "b"}, now)["history_count"] == 2**40
     waiting = prepared(home, {"b": (5, 1.0, "new", True)})
@@ -132,7 +133,7 @@ def test_a_refresh_is_seen_at_the_next_lookup(home):
 
 def test_without_a_store_every_lookup_is_a_miss_until_there_is_one(home):
     (home / "online.db").rename(home / "away.db")
-    store = OnlineStore(home / "online.db", (CARD, SHOP))
+    store = SqliteStore(home / "online.db", (CARD, SHOP))
     assert store.read({"card_id": "b", "shop_id": 0}, MOMENT) == {}
     assert store.misses == {"history": 1, "shops": 1}
     (home / "away.db").rename(home / "online.db")
@@ -142,12 +143,12 @@ def test_without_a_store_every_lookup_is_a_miss_until_there_is_one(home):
 def test_what_is_no_store_is_unavailable(home):
     (home / "online.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(Unavailable, match=r"expected Feast's tables of history, found: file is not a database"):
-        OnlineStore(home / "online.db", (CARD,)).read({"card_id": "b"}, MOMENT)
+        SqliteStore(home / "online.db", (CARD,)).read({"card_id": "b"}, MOMENT)
 
 
 def test_a_view_that_the_store_doesnt_have_is_unavailable(made):
     with pytest.raises(Unavailable, match="no such table: journey_other"):
-        OnlineStore(made / "online.db", (lookup("other", "card_id"),)).read({"card_id": "b"}, MOMENT)
+        SqliteStore(made / "online.db", (lookup("other", "card_id"),)).read({"card_id": "b"}, MOMENT)
 
 
 def test_scalars_are_decoded_as_protobuf_encodes_them():
@@ -163,7 +164,7 @@ def test_scalars_are_decoded_as_protobuf_encodes_them():
 
 
 def test_a_lookup_takes_microseconds(made):
-    store = OnlineStore(made / "online.db", (CARD,))
+    store = SqliteStore(made / "online.db", (CARD,))
     row = {"card_id": "b"}
     store.read(row, MOMENT)
     rounds = []
@@ -178,8 +179,8 @@ def test_a_lookup_takes_microseconds(made):
 def test_looking_up_imports_neither_feast_nor_pandas_nor_ibis(made):
     code = (
         "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from journey.model.lookups import OnlineStore; from journey.artifacts import Lookup\n"
-        f"store = OnlineStore(Path({str(made / 'online.db')!r}), (Lookup.model_validate({CARD.model_dump()!r}),))\n"
+        "from journey.model.sqlite_lookups import SqliteStore; from journey.artifacts import Lookup\n"
+        f"store = SqliteStore(Path({str(made / 'online.db')!r}), (Lookup.model_validate({CARD.model_dump()!r}),))\n"
         "store.read({'card_id': 'b'}, datetime.now(UTC))\n"
         "print([m for m in ('feast', 'pandas', 'ibis', 'pyarrow', 'duckdb', 'google.protobuf') if m in sys.modules])"
     )

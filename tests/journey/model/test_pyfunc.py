@@ -110,7 +110,7 @@ def test_a_store_that_is_not_there_is_named(kept: Path, home: Path, monkeypatch:
 
     monkeypatch.setenv("JOURNEY_HOME", str(home))
     monkeypatch.setenv("JOURNEY_ONLINE_STORE", str(tmp_path / "nowhere.db"))
-    with pytest.raises(Unavailable, match="expected the path of an online store, found no file"):
+    with pytest.raises(Unavailable, match="expected the path of an online store or a redis:// URL, found no file"):
         mlflow.pyfunc.load_model(str(kept))
 
 

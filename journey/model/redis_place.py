@@ -1,0 +1,98 @@
+"""Where in a Redis the online features are: the connection, and the one key that says which refresh is in use.
+
+Every refresh is written under a Feast project of its own; `journey:refresh` names the one in use. Who switches a refresh in sets that
+one key, so readers see the old refresh or the new one, whole. A Redis database belongs to one Journey project.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from journey.errors import ProjectError, Unavailable
+
+POINTER = "journey:refresh"
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What the pointer says.
+
+    Attributes:
+        project: the Feast project that the refresh was written under.
+        moment: the refresh moment that it is for.
+        cut: it knows rows before this time.
+        before: the project that it replaced, kept for readers that are under way; None for the first.
+    """
+
+    project: str
+    moment: datetime
+    cut: datetime
+    before: str | None = None
+
+    def text(self) -> str:
+        """The pointer's value."""
+        told = {"format": 1, "project": self.project, "moment": self.moment.isoformat(), "cut": self.cut.isoformat(), "before": self.before}
+        return json.dumps(told)
+
+    @classmethod
+    def of(cls, text: bytes) -> "InUse":
+        """What a pointer's value says.
+
+        Raises:
+            ValueError: it isn't one of this format.
+        """
+        told = json.loads(text)
+        try:
+            if told["format"] != 1:
+                raise ValueError(f"format {told['format']} at the key {POINTER}, which a newer Journey wrote (this one reads 1)")
+            return cls(str(told["project"]), datetime.fromisoformat(told["moment"]), datetime.fromisoformat(told["cut"]), told["before"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"something else at the key {POINTER}") from error
+
+
+def connected(url: str, seconds: float) -> Redis:
+    """A client that connects at its first command, and again where the connection was lost.
+
+    Args:
+        url: redis:// or rediss://.
+        seconds: how long it waits for a connection and, each time, for an answer.
+
+    Raises:
+        ProjectError: the URL is none; its password isn't shown.
+    """
+    # one more try at once: an idle connection is found lost only when it is used; waiting longer than `seconds` is the caller's to decide
+    again = Retry(NoBackoff(), 1, supported_errors=(Disconnected,))
+    try:
+        return Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=again)
+    except ValueError as error:
+        raise ProjectError(f"online store {shown(url)}: expected redis://[:PASSWORD@]HOST[:PORT][/DATABASE], found another form") from error
+
+
+def shown(url: str) -> str:
+    """The URL without user and password, for messages."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Tells of what Redis does wrong.
+
+    Raises:
+        Unavailable: it can't be reached, refuses, or holds something else.
+    """
+    try:
+        yield
+    except RedisError as error:
+        raise Unavailable(
+            f"online store {shown(url)}: expected Redis to answer, found: {error}. See that it runs and that REDIS_URL's password is right."
+        ) from error
