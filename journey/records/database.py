@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from journey.errors import Unavailable
@@ -20,6 +21,10 @@ BUSY_SECONDS = 30
 
 _LOCK = 0x6A6F75726E6579          # "journey": the advisory lock under which Postgres' writers take turns
 _WRITES = "journey_writes"
+_ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}      # what SQLite's transactions are anyway
+_DRIVERS = {"sqlite": "sqlite", **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg")}
+_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_EXPECTED = "expected a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
 
 
 @dataclass(frozen=True)
@@ -33,27 +38,20 @@ class Database:
     def connect(cls, url: str) -> Self:
         """Opens the database and brings its tables up to date; SQLite's file is made if missing.
 
+        Args:
+            url: `sqlite:///path` or `postgresql://user:password@host/database`.
+
         Raises:
             Unavailable: it doesn't answer, or the URL is no database's.
             DataError: it was made by a newer Journey.
         """
+        parsed = _parsed(url)
+        database = cls(_shown(parsed), _engine_of(parsed))
         try:
-            parsed = make_url(url)
-            if parsed.get_backend_name() == "sqlite" and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed)
-        except (ArgumentError, NoSuchModuleError, ImportError) as error:
-            raise Unavailable(
-                f"ledger: expected a URL such as sqlite:///ledger.db or postgresql://host/db, found one that fails: {error}"
-            ) from error
-        _set_up(engine)
-        database = cls(parsed.render_as_string(hide_password=True), engine)
-        with database.reading() as connection:
-            seen = schema_number(connection)
-        refuse_newer(seen)
-        if seen < len(MIGRATIONS):
-            with database.writing() as connection:
-                migrate(connection)
+            database._bring_up_to_date()
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @contextmanager
@@ -63,7 +61,8 @@ class Database:
         Raises:
             Unavailable: the database doesn't answer.
         """
-        with self._translated(), self._engine.begin() as connection:
+        engine = self._engine if self._engine.dialect.name == "sqlite" else self._engine.execution_options(**_ONE_STATE)
+        with self._translated(), engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -82,12 +81,23 @@ class Database:
         """Closes all connections."""
         self._engine.dispose()
 
+    def _bring_up_to_date(self) -> None:
+        with self.reading() as connection:
+            seen = schema_number(connection)
+        refuse_newer(seen)
+        if seen < len(MIGRATIONS):
+            with self.writing() as connection:
+                migrate(connection)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise Unavailable(f"ledger {self.url}: expected it to answer, found {type(error.orig).__name__}: {error.orig}") from error
+            found = " ".join(f"{type(error.orig).__name__}: {error.orig}".split())
+            raise Unavailable(f"ledger {self.url}: expected it to answer, found {found}. Look whether it runs, then try again.") from error
+        except PoolTimeout as error:
+            raise Unavailable(f"ledger {self.url}: expected a free connection, found all in use. Try again.") from error
 
 
 def insert_or_ignore(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
@@ -99,13 +109,56 @@ def insert_or_ignore(connection: Connection, table: Table, rows: list[dict[str, 
     if not rows:
         return 0
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return connection.execute(insert(table).on_conflict_do_nothing(), rows).rowcount
+    counted = {"preserve_rowcount": True}         # without it nobody asks psycopg's cursor before it is closed
+    return connection.execute(insert(table).on_conflict_do_nothing(), rows, execution_options=counted).rowcount
 
 
-def _set_up(engine: Engine) -> None:
-    if engine.dialect.name != "sqlite":
-        return
+def _parsed(url: str) -> URL:
+    """The URL with the driver that we ship; what is wrong with it is told without showing it, since it may hold a password.
 
+    Raises:
+        Unavailable: it is no URL, or of a database that the ledger isn't made for.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:       # ValueError: what stands where the port belongs is no number
+        raise Unavailable(f"ledger: {_EXPECTED}, found a text that is none; write / @ : in a password as %2F %40 %3A") from error
+    if parsed.drivername not in _DRIVERS:
+        raise Unavailable(f"ledger: {_EXPECTED}, found one of {parsed.drivername}")
+    return parsed
+
+
+def _shown(parsed: URL) -> str:
+    """The URL for people: no password, and no query, which could hold one too."""
+    return parsed.set(query={}).render_as_string(hide_password=True)
+
+
+def _engine_of(parsed: URL) -> Engine:
+    with_driver = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(with_driver)
+        _set_up_sqlite(engine)
+        return engine
+    query = {**_PATIENCE, **parsed.query}
+    engine = create_engine(with_driver.set(query=query), pool_pre_ping=True)     # a database that was restarted is found again
+    _set_up_postgres(engine)
+    return engine
+
+
+def _set_up_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        # a writer whose machine is gone doesn't keep the others out for ever
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{2 * BUSY_SECONDS}s'")
+        cursor.close()
+        connection.commit()
+
+
+def _set_up_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None            # transactions are begun below, not by the driver

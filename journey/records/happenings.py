@@ -95,20 +95,20 @@ def record_feedback(connection: Connection, feedback: FeedbackRecord) -> Feedbac
     label = json.dumps(feedback.label)
     if insert_or_ignore(connection, FEEDBACK, [{**_row(vars(feedback)), "label": label}]):
         return "stored"
-    first = connection.scalar(select(FEEDBACK.c.label).where(FEEDBACK.c.prediction == feedback.prediction))
+    first = connection.scalar(select(FEEDBACK.c.label).where(FEEDBACK.c.prediction == _storable(feedback.prediction)))
     return "known" if first == label else "refused"
 
 
 def prediction_of(connection: Connection, model: str, key: str) -> PredictionRecord | None:
     """The newest answer about a spine key."""
-    ours = (PREDICTIONS.c.model == model, PREDICTIONS.c.key == key)
+    ours = (PREDICTIONS.c.model == model, PREDICTIONS.c.key == _storable(key))
     row = connection.execute(select(PREDICTIONS).where(*ours).order_by(PREDICTIONS.c.event_time.desc()).limit(1)).mappings().first()
     return None if row is None else PredictionRecord(**_moments(row, "event_time"))
 
 
 def prediction(connection: Connection, identity: str) -> PredictionRecord | None:
     """The answer of an id."""
-    row = connection.execute(select(PREDICTIONS).where(PREDICTIONS.c.id == identity)).mappings().first()
+    row = connection.execute(select(PREDICTIONS).where(PREDICTIONS.c.id == _storable(identity))).mappings().first()
     return None if row is None else PredictionRecord(**_moments(row, "event_time"))
 
 
@@ -138,7 +138,12 @@ def forget_predictions(connection: Connection, before: datetime) -> int:
 
 
 def _row(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: moment_text(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    return {name: moment_text(value) if isinstance(value, datetime) else _storable(value) for name, value in values.items()}
+
+
+def _storable(value: Any) -> Any:
+    """A client may send U+0000 in a key; Postgres has no such character, and one row must not keep a whole batch out."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
 
 
 def _moments(row: RowMapping, *names: str) -> dict[str, Any]:

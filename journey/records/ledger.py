@@ -103,6 +103,20 @@ class Ledger:
         with self.database.writing() as connection:
             return versions.retire(connection, wanted)
 
+    def record_image(self, model: str, version: int, reference: str, at: datetime) -> None:
+        """Notes which image serves a version, by digest; one that was built anew takes the place of the one before.
+
+        Raises:
+            DataError: there is no such version.
+        """
+        with self.database.writing() as connection:
+            versions.record_image(connection, model, version, reference, moment_text(at))
+
+    def image(self, model: str, version: int) -> str | None:
+        """The image that serves a version; None where none was built."""
+        with self.database.reading() as connection:
+            return versions.image(connection, model, version)
+
     def audit_trail(self, model: str | None = None) -> tuple[AuditEntry, ...]:
         """The audit log from its first line to its last; of one model, or all."""
         with self.database.reading() as connection:

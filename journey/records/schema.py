@@ -75,6 +75,13 @@ FEEDBACK = Table(
     Column("prediction", Text, primary_key=True),
     *(Column(name, Text) for name in ("label", "at", "source")),
 )
+IMAGES = Table(
+    "images",
+    METADATA,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    *(Column(name, Text) for name in ("reference", "at")),
+)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -106,6 +113,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX predictions_by_time ON predictions (model, event_time)",
         "CREATE INDEX predictions_by_key ON predictions (model, key)",
         "CREATE TABLE feedback (prediction TEXT PRIMARY KEY, label TEXT NOT NULL, at TEXT NOT NULL, source TEXT NOT NULL)",
+    ),
+    (
+        """CREATE TABLE images (
+            model TEXT NOT NULL, version INTEGER NOT NULL, reference TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (model, version), FOREIGN KEY (model, version) REFERENCES versions (model, version))""",
     ),
 )
 

@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
 
 from journey.errors import Conflict, DataError
 from journey.records import audit
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement, Version
-from journey.records.schema import PROMOTIONS, VERSIONS, moment_of, moment_text
+from journey.records.schema import IMAGES, PROMOTIONS, VERSIONS, moment_of, moment_text
 
 
 def register(connection: Connection, wanted: Registration) -> int:
@@ -54,6 +54,22 @@ def every(connection: Connection, model: str) -> tuple[Version, ...]:
     """A model's versions, oldest first."""
     query = select(VERSIONS).where(VERSIONS.c.model == model).order_by(VERSIONS.c.version)
     return tuple(_version(row) for row in connection.execute(query).mappings())
+
+
+def record_image(connection: Connection, model: str, version: int, reference: str, at: str) -> None:
+    """Notes which image serves a version; one that was built anew takes the place of the one before.
+
+    Raises:
+        DataError: there is no such version.
+    """
+    find(connection, model, version)
+    connection.execute(delete(IMAGES).where(IMAGES.c.model == model, IMAGES.c.version == version))
+    connection.execute(insert(IMAGES).values(model=model, version=version, reference=reference, at=at))
+
+
+def image(connection: Connection, model: str, version: int) -> str | None:
+    """The image that serves a version."""
+    return connection.scalar(select(IMAGES.c.reference).where(IMAGES.c.model == model, IMAGES.c.version == version))
 
 
 def current(connection: Connection, model: str, role: str) -> Promotion | None:

@@ -1,7 +1,6 @@
-"""The ledger on a real SQLite file."""
+"""The ledger on a real SQLite file and on a real Postgres."""
 
 import multiprocessing
-import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from sqlalchemy import inspect
 
 from journey.errors import Conflict, DataError, Unavailable, Untrusted
+from journey.records import database, versions
 from journey.records.entries import (
     PredictionRecord,
     PromotionRequest,
@@ -21,13 +21,16 @@ from journey.records.entries import (
 )
 from journey.records.ledger import Ledger
 from journey.records.schema import METADATA
+from tests.postgres import PASSWORD, Postgres, running_postgres
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/home/ledger.db"
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/home/ledger.db"
+    return request.getfixturevalue("postgres").database()
 
 
 @pytest.fixture
@@ -35,6 +38,12 @@ def ledger(url: str) -> Ledger:
     ledger = Ledger.connect(url)
     yield ledger
     ledger.close()
+
+
+def execute(ledger: Ledger, statement: str) -> None:
+    """What somebody does to the database behind our back."""
+    with ledger.database.writing() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def registration(bundle: str, model: str = "income") -> Registration:
@@ -62,20 +71,96 @@ def test_opening_again_keeps_everything(url: str) -> None:
     again.close()
 
 
-def test_a_ledger_of_a_newer_journey_is_refused_by_name(url: str, ledger: Ledger, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "home/ledger.db") as connection:
-        connection.execute("INSERT INTO schema_migrations VALUES (99, 'tomorrow')")
-    connection.close()
+def test_a_ledger_of_a_newer_journey_is_refused_by_name(url: str, ledger: Ledger) -> None:
+    execute(ledger, "INSERT INTO schema_migrations VALUES (99, 'tomorrow')")
     with pytest.raises(DataError, match="found schema 99: made by a newer Journey"):
         Ledger.connect(url)
 
 
-def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+def test_a_ledger_from_before_images_were_recorded_learns_to(url: str, ledger: Ledger) -> None:
+    ledger.register_version(registration("aa"))
+    execute(ledger, "DROP TABLE images")
+    execute(ledger, "DELETE FROM schema_migrations WHERE number = 2")
+    ledger.close()
+    again = Ledger.connect(url)
+    again.record_image("income", 1, "localhost:5000/income@sha256:1", NOON)
+    assert again.image("income", 1) == "localhost:5000/income@sha256:1"
+    assert [version.bundle for version in again.versions("income")] == ["aa"]
+    again.close()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("this is no database, however long one looks at it " * 100)
     with pytest.raises(Unavailable, match="expected it to answer"):
         Ledger.connect(f"sqlite:///{tmp_path}/ledger.db")
     with pytest.raises(Unavailable, match="expected a URL"):
         Ledger.connect("nothing://here")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://journey:{PASSWORD}@127.0.0.1:1/journey",
+        f"postgresql://127.0.0.1:1/journey?user=journey&password={PASSWORD}",
+        f"postgresql://journey:{PASSWORD}/with-a-slash@127.0.0.1/journey",
+        f"mysql://journey:{PASSWORD}@127.0.0.1/journey",
+        f"postgresql+asyncpg://journey:{PASSWORD}@127.0.0.1/journey",
+    ],
+)
+def test_no_error_shows_a_password(url: str) -> None:
+    with pytest.raises(Unavailable) as raised:
+        Ledger.connect(url)
+    assert PASSWORD not in str(raised.value)
+    assert str(raised.value).startswith("ledger")
+
+
+def test_a_wrong_password_is_told_of_and_not_shown(postgres: Postgres) -> None:
+    with pytest.raises(Unavailable, match="password authentication failed") as raised:
+        Ledger.connect(postgres.url("postgres").replace(PASSWORD, "another-secret"))
+    assert "another-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_no_user_need_know_the_driver(postgres: Postgres, scheme: str) -> None:
+    ledger = Ledger.connect(postgres.database().replace("postgresql", scheme))
+    assert ledger.versions("income") == ()
+    ledger.close()
+
+
+def test_a_ledger_whose_database_is_restarted_is_unavailable_and_then_back() -> None:
+    with running_postgres() as server:
+        ledger = Ledger.connect(server.database())
+        ledger.register_version(registration("aa"))
+        server.stop()
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="expected it to answer, found"):
+                ledger.versions("income")
+        server.start()
+        assert [version.bundle for version in ledger.versions("income")] == ["aa"]
+        assert ledger.register_version(registration("bb")) == 2
+        ledger.close()
+
+
+def test_a_writer_that_is_kept_out_for_long_is_told(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1)
+    url = postgres.database()
+    one, other = Ledger.connect(url), Ledger.connect(url)
+    with one.database.writing(), pytest.raises(Unavailable, match="lock timeout"):
+        other.register_version(registration("aa"))
+    assert other.register_version(registration("aa")) == 1
+    one.close()
+    other.close()
+
+
+def _open(url: str, start: object, results: object) -> None:
+    start.wait()
+    ledger = Ledger.connect(url)
+    results.put(len(ledger.runs()))
+    ledger.close()
+
+
+def test_processes_that_open_an_empty_ledger_at_once_make_its_tables_once(url: str) -> None:
+    assert _at_once(_open, [(url,)] * 2) == [0, 0]
 
 
 def test_a_known_bundle_gets_its_version_again_and_another_the_next(ledger: Ledger) -> None:
@@ -120,31 +205,36 @@ def test_a_promotion_that_was_overtaken_is_refused_and_leaves_no_trace(ledger: L
     assert ledger.current("income").version == 1
 
 
-def _race(url: str, version: int, replaces: int, start: object, results: object) -> None:
+def _race(url: str, version: int, start: object, results: object) -> None:
     ledger = Ledger.connect(url)
     start.wait()
     try:
-        results.put(ledger.promote(promotion(version, replaces)).version)
+        results.put(ledger.promote(promotion(version, 0)).version)
     except Conflict:
         results.put(None)
     ledger.close()
 
 
-def test_of_promoters_that_race_exactly_one_wins(url: str, ledger: Ledger) -> None:
-    for number in range(4):
-        ledger.register_version(registration(f"bundle-{number}"))
+def _at_once(target: object, arguments: list[tuple[object, ...]]) -> list[object]:
+    """What the processes answer that are let go in one moment."""
     context = multiprocessing.get_context("spawn")
-    start, results = context.Barrier(4), context.Queue()
-    racers = [context.Process(target=_race, args=(url, version, 0, start, results)) for version in range(1, 5)]
-    for racer in racers:
-        racer.start()
-    outcomes = [results.get(timeout=60) for _ in racers]
-    for racer in racers:
-        racer.join()
-    winners = [outcome for outcome in outcomes if outcome is not None]
+    start, results = context.Barrier(len(arguments)), context.Queue()
+    processes = [context.Process(target=target, args=(*each, start, results)) for each in arguments]
+    for process in processes:
+        process.start()
+    answers = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    return answers
+
+
+def test_of_promoters_that_race_exactly_one_wins(url: str, ledger: Ledger) -> None:
+    for bundle in ("aa", "bb"):
+        ledger.register_version(registration(bundle))
+    winners = [outcome for outcome in _at_once(_race, [(url, version) for version in (1, 2)]) if outcome is not None]
     assert len(winners) == 1
     assert ledger.current("income").version == winners[0]
-    assert ledger.verify_audit() == 5
+    assert ledger.verify_audit() == 3
 
 
 def test_a_retired_version_comes_back_only_by_a_rollback(ledger: Ledger) -> None:
@@ -188,14 +278,12 @@ def test_the_champion_is_not_retired(ledger: Ledger) -> None:
         "UPDATE versions SET retired = '2026-03-01T12:00:00.000000+00:00' WHERE version = 2",
     ],
 )
-def test_the_audit_notices(ledger: Ledger, tmp_path: Path, tampering: str) -> None:
+def test_the_audit_notices(ledger: Ledger, tampering: str) -> None:
     ledger.register_version(registration("aa"))
     ledger.register_version(registration("bb"))
     ledger.promote(promotion(1, 0))
     assert ledger.verify_audit() == 3
-    with sqlite3.connect(tmp_path / "home/ledger.db") as connection:
-        connection.execute(tampering)
-    connection.close()
+    execute(ledger, tampering)
     with pytest.raises(Untrusted, match="audit log: expected"):
         ledger.verify_audit()
 
@@ -247,6 +335,32 @@ def test_feedback_keeps_the_first_label_and_meets_its_prediction(ledger: Ledger)
     assert ledger.prediction("p9") == records[9]
     assert ledger.forget_predictions(NOON + timedelta(minutes=4)) == 4
     assert [item.prediction.id for item in ledger.labelled("income", NOON)] == ["p4"]
+
+
+def test_a_key_that_postgres_has_no_character_for_keeps_no_answer_out(ledger: Ledger) -> None:
+    records = [PredictionRecord(f"p{n}", "income", 1, NOON, key, 0.5) for n, key in enumerate(("a", "b\0", None))]
+    assert ledger.record_predictions(records) == 3
+    assert ledger.prediction_of("income", "b\0").id == "p1"
+
+
+def test_the_image_that_serves_a_version_is_the_newest(ledger: Ledger) -> None:
+    ledger.register_version(registration("aa"))
+    assert ledger.image("income", 1) is None
+    for digest in ("1", "2", "2"):
+        ledger.record_image("income", 1, f"localhost:5000/income@sha256:{digest}", NOON)
+    assert ledger.image("income", 1) == "localhost:5000/income@sha256:2"
+    with pytest.raises(DataError, match=r"expected one of its versions \(1\), found 2"):
+        ledger.record_image("income", 2, "localhost:5000/income@sha256:1", NOON)
+
+
+def test_a_reader_sees_one_state_while_others_write(url: str, ledger: Ledger) -> None:
+    other = Ledger.connect(url)
+    with ledger.database.reading() as connection:
+        assert versions.every(connection, "income") == ()
+        other.register_version(registration("aa"))
+        assert versions.every(connection, "income") == ()
+    assert len(ledger.versions("income")) == 1
+    other.close()
 
 
 def test_a_reader_is_not_kept_waiting_by_a_writer(ledger: Ledger) -> None:
