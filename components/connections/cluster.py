@@ -79,10 +79,16 @@ class Cluster:
         except Absent:
             return None
 
-    def list(self, kind: Kind, selector: str = "") -> list[Json]:
-        """The objects whose labels fit, such as `journey/run=x,journey/step`; all without one."""
-        query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
-        found = self.server.ask("GET", self._path(kind) + query, what=self._what("list", kind))
+    def list(self, kind: Kind, selector: str = "", fields: str = "") -> list[Json]:
+        """The objects whose labels and fields fit; all without selectors.
+
+        Args:
+            kind: the objects'.
+            selector: of labels, such as `journey/run=x,journey/step`.
+            fields: of fields that the API server can select by, such as `involvedObject.uid=…`.
+        """
+        asked = {name: value for name, value in (("labelSelector", selector), ("fieldSelector", fields)) if value}
+        found = self.server.ask("GET", f"{self._path(kind)}?{urlencode(asked)}", what=self._what("list", kind))
         items = found.get("items") or ()
         assert isinstance(items, list | tuple)
         return list(items)
