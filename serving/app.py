@@ -16,15 +16,15 @@ from journey.model.scoring import Values
 from journey.records.entries import FeedbackRecord, PredictionRecord
 from serving.batches import Scored
 from serving.exposition import CONTENT_TYPE
-from serving.follow import Follower
 from serving.metrics import Traffic, exposition
-from serving.models import Model, class_text
+from serving.models import Holder, Model, class_text
 from serving.protocol import ANSWER_END, Asked, Label, Row, read_feedback, read_predictions, refusal, tag
 from serving.recorder import Recorder
 
 LOG = logging.getLogger("serving")
 JSON = [("content-type", "application/json")]
-UNREAD = [*JSON, ("connection", "close")]      # the body may not have been read to its end, so nothing can follow on this connection
+CLOSE = ("connection", "close")
+UNREAD = [*JSON, CLOSE]      # the body may not have been read to its end, so nothing can follow on this connection
 TEXT = [("content-type", "text/plain; charset=utf-8")]
 METRICS = [("content-type", CONTENT_TYPE)]
 
@@ -78,20 +78,21 @@ Handler = Callable[[bytes], Awaitable[bytes]]
 class Application:
     """Answers requests with the fleet that is held when they come."""
 
-    def __init__(self, follower: Follower, recorder: Recorder | None, clock: Clock, limits: Limits) -> None:
+    def __init__(self, holder: Holder, recorder: Recorder | None, clock: Clock, limits: Limits) -> None:
         """Sets the server up.
 
         Args:
-            follower: holds the versions.
+            holder: of the versions.
             recorder: keeps answers and labels; None where feedback is off.
             clock: the platform's.
             limits: of a request.
         """
-        self._follower = follower
+        self._holder = holder
         self._recorder = recorder
         self._clock = clock
         self._limits = limits
         self._traffic = Traffic()
+        self._leaving = False
         posts: dict[tuple[str, ...], Handler] = {
             ("/api/v1.0/predictions", "/api/v0.1/predictions", "/predict"): self._predictions,
             ("/api/v1.0/feedback", "/api/v0.1/feedback", "/send-feedback"): self._feedback,
@@ -109,8 +110,9 @@ class Application:
         """Answers one request, whatever happens."""
         handler = self._posts.get(scope.path)
         if handler is None:
-            self._look(scope, exchange)
+            self._answer(exchange, *self._page(scope))
             return
+        self._traffic.requests += 1
         self._traffic.in_flight += 1
         try:
             body = await (exchange() if self._announced(scope) else self._parts(exchange))
@@ -124,11 +126,23 @@ class Application:
             status, answer = 500, refusal(500, f"the server failed: {type(error).__name__}. Its log says where.")
         finally:
             self._traffic.in_flight -= 1
-        exchange.response_bytes(status, UNREAD if status in (405, 413) else JSON, answer)
+        self._answer(exchange, status, UNREAD if status in (405, 413) else JSON, answer)
+
+    @property
+    def requests(self) -> int:
+        """How many requests for predictions or with feedback have begun."""
+        return self._traffic.requests
+
+    def leave(self) -> None:
+        """From now on every answer ends its connection, so that who keeps one open asks elsewhere, and /health/status says 503."""
+        self._leaving = True
+
+    def _answer(self, exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        exchange.response_bytes(status, [*headers, CLOSE] if self._leaving and CLOSE not in headers else headers, body)
 
     def count_label(self, prediction: PredictionRecord, label: object) -> None:
         """Counts a stored label under the version that answered, where that is still held."""
-        model = self._follower.fleet.models.get(prediction.version)
+        model = self._holder.fleet.models.get(prediction.version)
         if model is not None:
             model.count_label(prediction.score, label)
 
@@ -168,7 +182,7 @@ class Application:
         begun = perf_counter()
         try:
             asked = read_predictions(body, self._limits.rows)
-            model = self._follower.fleet.answering(asked.version)
+            model = self._holder.fleet.answering(asked.version)
         except MalformedRequest:
             self._traffic.malformed += 1
             raise
@@ -215,7 +229,7 @@ class Application:
     async def _feedback(self, body: bytes) -> bytes:
         if self._recorder is None:
             raise MalformedRequest("feedback", "a server that keeps feedback", "one that doesn't; set monitoring.feedback: true", 404)
-        model = self._follower.fleet.answering(None)
+        model = self._holder.fleet.answering(None)
         now = self._clock.now()
         labels = [
             FeedbackRecord(label.prediction, _class_of(model, number, label), now, label.source)
@@ -224,34 +238,34 @@ class Application:
         self._recorder.put(labels)
         return orjson.dumps({"meta": {"tags": {"received": len(labels)}}})
 
-    def _look(self, scope: Scope, exchange: Exchange) -> None:
+    def _page(self, scope: Scope) -> tuple[int, list[tuple[str, str]], bytes]:
         page = self._gets.get(scope.path)
         if page is None:
-            found = refusal(404, f"path: expected one of {', '.join((*self._posts, *self._gets))}, found {scope.path}")
-            exchange.response_bytes(404, UNREAD, found)
-        elif scope.method not in ("GET", "HEAD"):
-            exchange.response_bytes(405, UNREAD, refusal(405, f"{scope.path}: expected GET, found {scope.method}"))
-        else:
-            exchange.response_bytes(*page())
+            return 404, UNREAD, refusal(404, f"path: expected one of {', '.join((*self._posts, *self._gets))}, found {scope.path}")
+        if scope.method not in ("GET", "HEAD"):
+            return 405, UNREAD, refusal(405, f"{scope.path}: expected GET, found {scope.method}")
+        return page()
 
     def _ping(self) -> tuple[int, list[tuple[str, str]], bytes]:
         return 200, TEXT, b"pong"
 
     def _status(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        fleet = self._follower.fleet
+        fleet = self._holder.fleet
+        if self._leaving:
+            return 503, JSON, refusal(503, "this server is about to end: ask another one")
         if fleet.champion is None:
             return 503, JSON, refusal(503, "no version is loaded yet: promote one with `journey promote`")
         tags = {"model": fleet.champion.name, "version": fleet.champion.version, "held": list(fleet.models)}
         return 200, JSON, orjson.dumps({"meta": {"tags": tags}, "status": {"code": 200, "status": "SUCCESS"}})
 
     def _metadata(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        champion = self._follower.fleet.champion
+        champion = self._holder.fleet.champion
         if champion is None:
             return 503, JSON, refusal(503, "no version is loaded yet: promote one with `journey promote`")
         return 200, JSON, orjson.dumps(
             {
                 "name": champion.name,
-                "versions": [str(version) for version in self._follower.fleet.models],
+                "versions": [str(version) for version in self._holder.fleet.models],
                 "version": champion.version,
                 "bundle": champion.digest,
                 "platform": "journey",
@@ -262,7 +276,7 @@ class Application:
         )
 
     def _metrics(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        return 200, METRICS, exposition(self._follower, self._traffic, self._recorder)
+        return 200, METRICS, exposition(self._holder, self._traffic, self._recorder)
 
 
 _NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)      # for models that look nothing up

@@ -7,11 +7,14 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from journey.errors import JourneyError, Unavailable
 from journey.records.entries import Version
-from journey.records.ledger import Ledger
 from serving.models import Fleet, Model, Surroundings, open_model
+
+if TYPE_CHECKING:      # a server of one fixed version needs no ledger, and SQLAlchemy is half of the time that a server takes to start
+    from journey.records.ledger import Ledger
 
 LOG = logging.getLogger("serving")
 POLL_SECONDS = 0.5      # how late a promotion may be; a poll is one read of two small tables
@@ -31,7 +34,7 @@ class Watched:
 class Follower:
     """Keeps the fleet as the ledger says."""
 
-    def __init__(self, ledger: Ledger, watched: Watched, surroundings: Surroundings) -> None:
+    def __init__(self, ledger: "Ledger", watched: Watched, surroundings: Surroundings) -> None:
         self.fleet = Fleet()
         self.failures = 0
         self._ledger = ledger

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from journey.watching import metric_names as names
 from serving.exposition import Histogram, family, labels, process_families
-from serving.follow import Follower
-from serving.models import Model
+from serving.models import Holder, Model
 from serving.recorder import Recorder
 
 PROTOCOL = "rest"
@@ -16,14 +15,15 @@ PROTOCOL = "rest"
 class Traffic:
     """What is counted before a version is known."""
 
+    requests: int = 0
     in_flight: int = 0
     malformed: int = 0
     lookup_seconds: Histogram = field(default_factory=Histogram)
 
 
-def exposition(follower: Follower, traffic: Traffic, recorder: Recorder | None) -> bytes:
+def exposition(holder: Holder, traffic: Traffic, recorder: Recorder | None) -> bytes:
     """The page that Prometheus scrapes; rows that wait to be counted are counted first."""
-    fleet = follower.fleet
+    fleet = holder.fleet
     models = tuple(fleet.models.values())
     parts = (
         *_requests(models, traffic),
@@ -32,7 +32,7 @@ def exposition(follower: Follower, traffic: Traffic, recorder: Recorder | None) 
         *_lookups(models),
         *_labels(models, recorder),
         family(names.MODEL_INFO, "gauge", "1 for each version held.", (_info(model, model is fleet.champion) for model in models)),
-        family(names.MODEL_FAILURES, "counter", "Versions that could not be opened.", [f"{names.MODEL_FAILURES} {follower.failures}"]),
+        family(names.MODEL_FAILURES, "counter", "Versions that could not be opened.", [f"{names.MODEL_FAILURES} {holder.failures}"]),
         process_families(),
     )
     return "".join(parts).encode()

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from journey.errors import MalformedRequest, RequestError, Unavailable
 from journey.model.bundle import REFERENCE, Bundle, open_bundle
 from journey.model.keys import Trusted
-from journey.model.lookups import OnlineStore
+from journey.model.lookups import OnlineStore, open_online
 from journey.model.scoring import Arrays, Scorer, Values
 from journey.records.entries import Version
 from journey.values.columns import Value
@@ -26,10 +27,16 @@ WARM_ROWS = (1, 8, 64)      # batches of one, of a few and of a full house: onnx
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every version is opened with: the folder of trusted keys, the file of looked-up values, the latency that is promised."""
+    """What every version is opened with.
+
+    Attributes:
+        keys: the folder of trusted keys.
+        online: where looked-up values are, as `journey.places` says it; None where nobody said.
+        latency_seconds: what is promised, an edge of the histogram.
+    """
 
     keys: Path
-    online: Path
+    online: str | None
     latency_seconds: float
 
 
@@ -40,9 +47,9 @@ class Outcomes(Counter[str]):
 class Model:
     """One version, ready to answer."""
 
-    def __init__(self, record: Version, bundle: Bundle, surroundings: Surroundings) -> None:
-        self.name = record.model
-        self.version = record.version
+    def __init__(self, name: str, version: int, bundle: Bundle, surroundings: Surroundings) -> None:
+        self.name = name
+        self.version = version
         self.digest = bundle.digest
         self.signature = bundle.signature
         self.breaches: Counter[tuple[str, str]] = Counter()
@@ -54,7 +61,7 @@ class Model:
         self.reference_samples = self.counts.reference_samples()
         self.labels: dict[tuple[str, str], int] = {(score, label): 0 for score in self.reference.score.bins for label in self._label_bins()}
         self.batches = Batches(self.scorer, self.counts)
-        self.online = OnlineStore(surroundings.online, self.signature.lookups) if self.signature.lookups else None
+        self.online = self._store(surroundings.online)
         self.head = answer_head(self.name, self.version)
         self.outputs = [class_text(value) for value in self.signature.classes] or ["prediction"]
         self.middle = answer_middle(self.outputs)
@@ -85,13 +92,16 @@ class Model:
         """
         if self.online is None:
             return [{} for _ in values]
-        return [self.online.read(row, now) for row in values]
+        return self.online.read_many(values, now)
 
     def count_label(self, score: float, label: object) -> None:
         """Counts what became true of an answer that this version gave; a label that only other versions know has no bin here."""
         place = self._score_bin(score), self._label_bin(label)
         if place in self.labels:
             self.labels[place] += 1
+
+    def _store(self, place: str | None) -> OnlineStore | None:
+        return open_online(place, self.signature.lookups) if self.signature.lookups and place is not None else None
 
     def _label_bins(self) -> tuple[str, ...]:
         return tuple(map(class_text, self.signature.classes)) or self.reference.score.bins
@@ -148,6 +158,19 @@ class Fleet:
         return model
 
 
+class Holder(Protocol):
+    """Who holds the versions: `failures` counts those that couldn't be opened."""
+
+    fleet: Fleet
+    failures: int
+
+    def start(self) -> None:
+        """Opens what shall answer first."""
+
+    def stop(self) -> None:
+        """Ends what runs beside; the fleet stays as it is."""
+
+
 def open_model(record: Version, surroundings: Surroundings) -> Model:
     """Opens a registered version.
 
@@ -156,7 +179,7 @@ def open_model(record: Version, surroundings: Surroundings) -> Model:
         Untrusted: its bundle was changed, or signed by a key that isn't trusted.
     """
     trusted = Trusted.of(surroundings.keys)      # read each time: a key may come with the first version
-    return Model(record, open_bundle(Path(record.uri.removeprefix("file://")), trusted), surroundings)
+    return Model(record.model, record.version, open_bundle(Path(record.uri.removeprefix("file://")), trusted), surroundings)
 
 
 def class_text(value: object) -> str:

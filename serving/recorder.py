@@ -6,10 +6,13 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import count, groupby, islice
+from typing import TYPE_CHECKING
 
 from journey.errors import JourneyError
 from journey.records.entries import FeedbackRecord, PredictionRecord
-from journey.records.ledger import Ledger
+
+if TYPE_CHECKING:      # who keeps no answers needs no SQLAlchemy
+    from journey.records.ledger import Ledger
 
 LOG = logging.getLogger("serving")
 MOST_WAITING = 50_000      # some 20 MB; at 1,000 answers/s the ledger may be away for 50 s
@@ -23,10 +26,17 @@ Record = PredictionRecord | FeedbackRecord
 class Recorder:
     """Writes what it is given, in order; what the full queue doesn't take is dropped and counted."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, connect: "Callable[[], Ledger]") -> None:
+        """Starts with an empty queue.
+
+        Args:
+            connect: opens the ledger; called on the writing thread until it succeeds, so that a ledger that is away keeps no server from
+                answering.
+        """
         self.dropped = 0
         self.refused = Counter({"different": 0, "unknown": 0})
-        self._ledger = ledger
+        self._connect = connect
+        self._ledger: Ledger | None = None
         self._count_label: CountLabel = _uncounted
         self._queue: deque[Record] = deque()
         self._prefix = secrets.token_hex(10)
@@ -72,8 +82,9 @@ class Recorder:
         while self._queue:
             batch = list(islice(self._queue, BATCH))
             try:
+                self._ledger = ledger = self._ledger or self._connect()
                 for kind, records in groupby(batch, key=type):
-                    self._write(kind, list(records))
+                    self._write(ledger, kind, list(records))
             except JourneyError as error:
                 LOG.warning("the ledger didn't take %s rows, trying again: %s", len(batch), error)
                 return False
@@ -84,15 +95,15 @@ class Recorder:
                 self._queue.popleft()
         return True
 
-    def _write(self, kind: type[Record], records: list[Record]) -> None:
+    def _write(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> None:
         if kind is PredictionRecord:
-            self._ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
+            ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
         else:
-            self._write_labels([record for record in records if isinstance(record, FeedbackRecord)])
+            self._write_labels(ledger, [record for record in records if isinstance(record, FeedbackRecord)])
 
-    def _write_labels(self, labels: list[FeedbackRecord]) -> None:
-        known = [(label, prediction) for label in labels if (prediction := self._ledger.prediction(label.prediction)) is not None]
-        outcomes = self._ledger.record_feedback_batch([label for label, _ in known])
+    def _write_labels(self, ledger: "Ledger", labels: list[FeedbackRecord]) -> None:
+        known = [(label, prediction) for label in labels if (prediction := ledger.prediction(label.prediction)) is not None]
+        outcomes = ledger.record_feedback_batch([label for label, _ in known])
         self.refused["unknown"] += len(labels) - len(known)
         self.refused["different"] += outcomes.count("refused")
         for (label, prediction), outcome in zip(known, outcomes, strict=True):

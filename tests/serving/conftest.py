@@ -76,10 +76,11 @@ def starting(home: Home) -> Iterator[Serve]:
 
     def start(*options: str, python: str = sys.executable, **environment: str) -> Server:
         errors = home.path / f"server-{len(started)}.log"
-        inherited = {name: value for name, value in os.environ.items() if name != "JOURNEY_CLOCK"}
+        follows = () if "--bundle" in options else ("--home", str(home.path), "--model", "tiny")
+        inherited = {name: value for name, value in os.environ.items() if name not in ("JOURNEY_CLOCK", "JOURNEY_KEYS")}
         with errors.open("w") as log:
             process = subprocess.Popen(
-                [python, "-m", "serving", "--home", str(home.path), "--model", "tiny", *options],
+                [python, "-m", "serving", *follows, *options],
                 stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
             )
         assert process.stdout is not None

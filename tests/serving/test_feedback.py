@@ -95,13 +95,13 @@ def test_what_waits_is_written_when_the_server_ends(home, keeping):
 def test_a_label_that_the_version_does_not_know_or_rows_that_cannot_be_written_stop_nobody(home, eventually):
     """As after a promotion of a version that tells more classes apart, and a label for an answer of the one before."""
     home.promote(home.register())
-    model = open_model(home.ledger.version("tiny", 1), Surroundings(home.path / "keys", home.path / "none.db", 0.02))
+    model = open_model(home.ledger.version("tiny", 1), Surroundings(home.path / "keys", str(home.path / "none.db"), 0.02))
     model.count_label(0.7, "perhaps")
     assert set(model.labels.values()) == {0}
     model.count_label(0.7, True)
     assert sum(model.labels.values()) == 1
 
-    recorder = Recorder(home.ledger)
+    recorder = Recorder(lambda: home.ledger)
     recorder.start(lambda prediction, label: 1 / 0)
     record = PredictionRecord("one", "tiny", 1, datetime(2026, 3, 1, tzinfo=UTC), None, 0.7)
     recorder.put([record, FeedbackRecord("one", True, datetime(2026, 3, 1, tzinfo=UTC), "bank")])

@@ -301,7 +301,7 @@ def test_a_process_whose_server_ended_ends_too_so_that_it_is_started_again(home,
     async def serve(self):
         raise OSError("no room")
 
-    monkeypatch.setattr("serving.__main__.Server.serve", serve)
+    monkeypatch.setattr("serving.listening.Server.serve", serve)
     home.promote(home.register())
     assert serving.__main__.main(["--home", str(home.path), "--model", "tiny"]) == 1
     said = capsys.readouterr()
