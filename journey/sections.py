@@ -41,7 +41,7 @@ ESTIMATORS: dict[str, tuple[Task, ...]] = {
 
 
 _CPU = r"^[0-9]+(\.[0-9]+)?m?$"
-_MEMORY = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
+_MEMORY = r"^[0-9]+(Ki|Mi|Gi|Ti|M|G|T)?$"           # what both Kubernetes and KFP take
 
 
 def _checked_duration(text: object) -> object:
@@ -191,8 +191,10 @@ class Retraining(Section):
 
 
 class Resources(Section):
-    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`. Memory is asked for and limited alike;
-    CPU is only asked for, so that a step may use what others leave."""
+    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`.
+
+    Memory is asked for and limited alike; CPU is only asked for, so that a step may use what others leave.
+    """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 

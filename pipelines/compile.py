@@ -36,7 +36,7 @@ class Compiled:
 
 def compiled_training(sections: Sections, cache: Path) -> Compiled:
     """The training pipeline of a project, compiled now or taken from `cache` where the same was compiled before."""
-    wiring = [Path(__file__), ROOT / "pipelines" / "training.py", ROOT / "components" / "image.py"]
+    wiring = [Path(__file__), *(ROOT / "pipelines" / name for name in ("training.py", "placing.py")), ROOT / "components" / "image.py"]
     sources = [*wiring, *sorted(ROOT.glob("components/*/component.py"))]
     made_from = [sections.digest(), version("kfp"), *(sha256(path.read_bytes()).hexdigest() for path in sources)]
     kept = cache / f"{sha256(' '.join(made_from).encode()).hexdigest()}.json"
@@ -61,14 +61,14 @@ def compile_training(sections: Sections) -> Compiled:
     return Compiled(json_format.MessageToDict(pipeline.pipeline_spec), json_format.MessageToDict(pipeline.platform_spec))
 
 
-def kfp_yaml(directory: Path, image: str) -> str:
-    """The training pipeline of the project in `directory` as a file for Kubeflow Pipelines, its steps in `image`.
+def kfp_yaml(directory: Path, image: str, target: str = "local") -> str:
+    """The training pipeline of the project in `directory` as a file for Kubeflow Pipelines, placed on a target, its steps in `image`.
 
     Raises:
-        ProjectError: the project can't be read.
+        ProjectError: the project can't be read, or has no such target.
     """
     import yaml
 
-    compiled = compile_training(sections_of(load_project(directory), directory, "")).on(image)
+    compiled = compile_training(sections_of(load_project(directory), directory, "", target)).on(image)
     documents = [compiled.spec, *([compiled.platform] if compiled.platform else [])]
     return yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=140)

@@ -12,6 +12,7 @@ from journey.project import Project
 from journey.user_code import python_files
 from journey.values.carried import carried, told
 from pipelines.closure import reachable
+from pipelines.placement import Placement, placement_of, target_of
 
 Constant = dict[str, object]
 
@@ -34,6 +35,7 @@ class Sections:
         contracts: table > its contract and column rules.
         candidates: as project.yaml lists them; empty for auto.
         key_id: the key that signs the bundle.
+        placement: what the target gives the steps.
     """
 
     name: str
@@ -52,14 +54,19 @@ class Sections:
     fresh: bool
     code: Code
     key_id: str
+    placement: Placement = Placement()          # noqa: RUF009 -- frozen, and nobody changes what is in it
 
     def digest(self) -> str:
         """SHA-256 over everything, hex: equal sections compile to equal pipelines."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-def sections_of(project: Project, directory: Path, key_id: str) -> Sections:
-    """The constants that the project in `directory` gives the steps."""
+def sections_of(project: Project, directory: Path, key_id: str, target: str = "local") -> Sections:
+    """The constants that the project in `directory` gives the steps of a target.
+
+    Raises:
+        ProjectError: project.yaml has no such target.
+    """
     return Sections(
         name=project.name,
         sources={name: carried(source) for name, source in project.sources.items()},
@@ -77,6 +84,7 @@ def sections_of(project: Project, directory: Path, key_id: str) -> Sections:
         fresh=any(table.freshness for table in project.tables.values()),
         code=code_of(directory),
         key_id=key_id,
+        placement=placement_of(project, target_of(project, target)),
     )
 
 

@@ -1,10 +1,11 @@
-"""The training pipeline: sixteen steps from raw data to a registered, signed bundle. Wiring only."""
+"""The training pipeline: sixteen steps from raw data to a registered, signed bundle, and one more where images are made. Wiring only."""
 
 from typing import TypeAlias
 
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 from kfp.dsl.pipeline_channel import PipelineChannel
+from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
 from components.data.component import clean_data, curate_data, ingest_data, standardize_data, validate_data
@@ -19,13 +20,14 @@ from components.models.component import (
     validate_model,
 )
 from components.release.component import package_model, register_model
+from pipelines.placing import placed
 from pipelines.sections import Sections
 
 Output: TypeAlias = PipelineChannel     # what a step will have written
 
 
 def training(sections: Sections) -> GraphComponent:
-    """The pipeline of one project.
+    """The pipeline of one project, placed on its target.
 
     Its parameters: `onset` (ISO time; "" unless drift asked for this training) and `champion` (a Champion as JSON; "" for none).
     """
@@ -36,6 +38,7 @@ def training(sections: Sections) -> GraphComponent:
         frame = _features(sections, curated)
         tuned, chosen = _models(sections, champion, frame)
         _release(sections, (raw, curated), frame, tuned, chosen)
+        placed(Pipeline.get_default_pipeline().tasks.values(), sections.placement)
 
     return pipeline
 
@@ -103,6 +106,7 @@ def _release(sections: Sections, data: tuple[Output, Output], frame: Output, tun
     )
     register_model(
         name=sections.name,
+        records=sections.placement.records,
         bundle=packaged.outputs["bundle"],
         tuned=tuned,
         choice=choice,

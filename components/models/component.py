@@ -169,14 +169,15 @@ def choose_model(
     from journey.artifacts import Board, Champion
     from journey.declarations import load_candidates
     from journey.model.keys import Trusted
-    from journey.sections import Gates, ModelPlan
+    from journey.places import Places
+    from journey.sections import Gates, ModelPlan, Target
 
     project = Path(os.environ["JOURNEY_PROJECT"])
     own = load_candidates(project) if code else ()
     wanted, limits, rows = ModelPlan.model_validate(plan), Gates.model_validate(gates), FrameRows.read(Path(frame.path))
     chosen = choose(Board.read(Path(tuned.path) / BOARD), limits, wanted, rows, own)
     known = Champion.model_validate_json(champion) if champion else None
-    keys = Path(os.environ.get("JOURNEY_HOME") or project / ".journey") / "keys"
+    keys = Places(Target(), Path(os.environ.get("JOURNEY_HOME") or project / ".journey"), os.environ).keys
     rival = rival_of(known, Trusted.of(keys), unseen_rows(rows, wanted), rows.schema) if known else None
     compared = compare(chosen, limits, wanted, rival)
     chosen.model.write(Path(model.path))

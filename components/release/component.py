@@ -27,9 +27,10 @@ def package_model(
     from components.release.package import Folders, package, read_material
     from journey.errors import Untrusted
     from journey.model.keys import SigningKey
-    from journey.sections import PackagePlan, Table
+    from journey.places import Places
+    from journey.sections import PackagePlan, Table, Target
 
-    signer = SigningKey.load_or_create(Path(os.environ["JOURNEY_HOME"], "keys"))
+    signer = SigningKey.load_or_create(Places(Target(), Path(os.environ["JOURNEY_HOME"]), os.environ).keys)
     if key_id and signer.id != key_id:          # "": the file was compiled for an installation that nobody here knows
         raise Untrusted(f"keys: expected the signing key {key_id} that this run was started for, found {signer.id}. Start the run again.")
     own = Path(os.environ["JOURNEY_PROJECT"], "request_features.py") if code else None
@@ -43,6 +44,7 @@ def package_model(
 @dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
 def register_model(
     name: str,
+    records: dict,
     bundle: dsl.Input[dsl.Model],
     tuned: dsl.Input[dsl.Dataset],
     choice: dsl.Input[dsl.Dataset],
@@ -57,10 +59,13 @@ def register_model(
     from journey.artifacts import Board, Choice, Comparison, Curated
     from journey.clock import clock_of
     from journey.model.keys import Trusted
+    from journey.places import Places
     from journey.records.ledger import Ledger
     from journey.records.registry import Registry
+    from journey.sections import Target
 
     home = Path(os.environ["JOURNEY_HOME"])
+    places = Places(Target.model_validate(records), home, os.environ)
     lineage = Lineage(
         board=Board.read(Path(tuned.path, "board.json")),
         choice=Choice.read(Path(choice.path, "choice.json")),
@@ -69,9 +74,9 @@ def register_model(
         run=os.environ.get("JOURNEY_RUN", ""),
         at=clock_of(os.environ).now(),
     )
-    ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
+    ledger = Ledger.connect(places.ledger)
     try:
-        registered = register(name, Path(bundle.path), lineage, Records(ledger, Registry.at(home), Trusted.of(home / "keys")))
+        registered = register(name, Path(bundle.path), lineage, Records(ledger, Registry.at(home), Trusted.of(places.keys)))
     finally:
         ledger.close()
     print(f"model {name}, version {registered.version}, bundle {registered.digest}")  # noqa: T201  the step's log
