@@ -158,6 +158,10 @@ class BankDatabase:
             )
             books.executemany("INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?, ?)", [tuple(payment.row.values()) for payment in arrived])
 
+    def seal(self) -> None:
+        """Leaves write-ahead logging, which needs files beside the database: from now on it can be read where nothing can be written."""
+        self._connection.execute("PRAGMA journal_mode=DELETE")
+
     def close(self) -> None:
         """Closes the database; disputes that are not due yet are never written."""
         self._connection.close()
@@ -197,15 +201,23 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=20.0)
     parser.add_argument("--a-day", type=int, default=2_000, help="payments a day")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", action="store_true", help="leave a file that exists as it is")
     wanted = parser.parse_args()
+    if wanted.keep and wanted.out.exists():
+        return
     if wanted.out.exists():
         raise SystemExit(f"{wanted.out}: expected a new file, found one that exists. Remove it or name another with --out.")
     bank = Bank(wanted.seed)
-    database = BankDatabase(wanted.out)
+    unfinished = wanted.out.with_name(f"{wanted.out.name}.unfinished")
+    for leftover in wanted.out.parent.glob(f"{unfinished.name}*"):      # of a run that was killed, with its log of writes
+        leftover.unlink()
+    database = BankDatabase(unfinished)
     database.found(bank)
     payments = bank.history(wanted.days, wanted.a_day)
     database.enter(payments, now=START)
+    database.seal()
     database.close()
+    unfinished.rename(wanted.out)
     print(f"{len(payments)} payments of {CARDS} cards, {sum(payment.disputed for payment in payments)} of them disputed: {wanted.out}")  # noqa: T201
     print(f"export BANK_URL=sqlite:///{os.path.abspath(wanted.out)}")  # noqa: T201, PTH100
 
