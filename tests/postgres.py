@@ -46,10 +46,11 @@ class Postgres:
         """Starts it and waits until it answers."""
         quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=16MB")
         places = ("-D", self.folder / "data", "-h", "127.0.0.1", "-p", self.port, "-k", self.folder / "sockets")
+        settings = [part for setting in quick for part in ("-c", setting)]
+        command = [*_as_other(), *map(str, (self.binaries / "postgres", *places)), *settings]
         log = self.folder / "log"
         with log.open("ab") as output:
-            settings = [part for setting in quick for part in ("-c", setting)]
-            self._process = subprocess.Popen([*_as_other(), *map(str, (self.binaries / "postgres", *places)), *settings], stdout=output, stderr=output)
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
         for _ in range(100):
             try:
                 psycopg.connect(self.url("postgres")).close()

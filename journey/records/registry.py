@@ -5,20 +5,22 @@ done again, after a kill at any point, and changes nothing then.
 """
 
 import filecmp
-import hashlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from journey.artifacts import Board, BoardRow, CandidateSpec
-from journey.errors import DataError
+from journey.artifacts import Board, CandidateSpec
+from journey.errors import DataError, ProjectError
 from journey.model.bundle import bundle_digest
+from journey.records.candidates import BUNDLE_TAG, log_candidates
 from journey.records.entries import Promotion, Version
+from journey.records.mlflow_server import connected, translated, upload
 from journey.records.mlflow_store import ensure_store
 from journey.telemetry import switch_off
 
@@ -26,10 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-BUNDLE_TAG = "journey.bundle"
-CANDIDATE_TAG = "journey.candidate"
 VERSION_TAG = "journey.version"
-CHOSEN_TAG = "journey.chosen"
 RETIRED_TAG = "retired"
 
 
@@ -53,38 +52,51 @@ class RegistryEntry:
 
 @dataclass(frozen=True)
 class Registry:
-    """An MLflow registry in a folder: `mlflow.db` and the versions' files."""
+    """An MLflow registry: a server, or `mlflow.db` in a folder that holds the versions' files in any case.
+
+    Attributes:
+        folder: where versions are kept; a server is given copies of them.
+        server: its http(s) URI; None: `mlflow.db` in the folder.
+    """
 
     folder: Path
+    server: str | None = None
 
     @classmethod
-    def at(cls, home: Path) -> "Registry":
-        """The registry of a $JOURNEY_HOME."""
-        return cls(home / "mlflow")
+    def at(cls, home: Path, uri: str | None = None) -> "Registry":
+        """The registry of a $JOURNEY_HOME, at MLflow's server where there is one.
+
+        Raises:
+            ProjectError: the URI is no server's.
+        """
+        if uri is not None and not uri.startswith(("http://", "https://")):
+            raise ProjectError("registry: expected an http:// or https:// URL of MLflow's server, found another text. Mend the target.")
+        return cls(home / "mlflow", uri)
 
     @property
     def uri(self) -> str:
         """The tracking and registry URI, as MLflow takes it."""
-        return f"sqlite:///{self.folder.resolve() / 'mlflow.db'}"
+        return self.server or f"sqlite:///{self.folder.resolve() / 'mlflow.db'}"
 
     def register(self, entry: RegistryEntry) -> int:
         """The MLflow version of a bundle: the one that it has, or a new one.
 
         Raises:
             DataError: there is no bundle.
+            Unavailable: MLflow's server doesn't answer.
         """
         digest = bundle_digest(entry.bundle)
         folder = self.keep(entry.model, entry.bundle)
-        run = self._log_candidates(entry, digest)
-        found = self._version_of(entry.model, digest)
-        tags = {**entry.tags, BUNDLE_TAG: digest}
-        if found is None:
-            self._ensure_model(entry.model)
-            found = self._client.create_model_version(
-                entry.model, folder.as_uri(), run_id=run, tags=tags, await_creation_for=0
-            )
-        self._tag(found, tags)
-        return int(found.version)
+        with self._answering():
+            run = log_candidates(self._client, self._experiment(entry.model), digest, entry.board, entry.chosen)
+            found = self._version_of(entry.model, digest)
+            source = upload(self._client, found.run_id if found else run, folder) if self.server else folder.as_uri()
+            tags = {**entry.tags, BUNDLE_TAG: digest}
+            if found is None:
+                self._ensure_model(entry.model)
+                found = self._client.create_model_version(entry.model, source, run_id=run, tags=tags, await_creation_for=0)
+            self._tag(found, tags)
+            return int(found.version)
 
     def keep(self, model: str, bundle: Path) -> Path:
         """Copies a bundle to where versions are kept and puts an MLmodel beside it.
@@ -113,9 +125,24 @@ class Registry:
             model: its name.
             roles: role > the newest promotion to it.
             versions: all versions of the model, from the ledger.
+
+        Raises:
+            Unavailable: MLflow's server doesn't answer.
         """
-        if not (self.folder / "mlflow.db").exists():       # nothing was ever registered here
+        if not self.server and not (self.folder / "mlflow.db").exists():       # nothing was ever registered here
             return
+        with self._answering():
+            self._follow(model, roles, versions)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        if not self.server:
+            yield
+            return
+        with translated(self.server):
+            yield
+
+    def _follow(self, model: str, roles: Mapping[str, Promotion | None], versions: Sequence[Version]) -> None:
         numbers = {version.tags.get(BUNDLE_TAG): version for version in self._versions(model)}
         aliases = dict(self._client.get_registered_model(model).aliases) if numbers else {}
         champion = roles.get("champion")
@@ -131,6 +158,8 @@ class Registry:
 
     @cached_property
     def _client(self) -> "MlflowClient":
+        if self.server:
+            return connected(self.server)
         ensure_store(self.folder / "mlflow.db")
         from mlflow import MlflowClient
 
@@ -148,8 +177,11 @@ class Registry:
         try:
             self._client.create_registered_model(model)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            if error.error_code == "RESOURCE_ALREADY_EXISTS":
+                return
+            if error.error_code == "INVALID_PARAMETER_VALUE":
                 raise DataError(f"registry: expected a name that MLflow accepts for model '{model}', found {error.message}") from error
+            raise
 
     def _tag(self, version: "ModelVersion", tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
@@ -171,59 +203,12 @@ class Registry:
         if RETIRED_TAG in found.tags:
             self._client.delete_model_version_tag(found.name, found.version, RETIRED_TAG)
 
-    def _log_candidates(self, entry: RegistryEntry, digest: str) -> str | None:
-        """A finished run for each row of the board; the id of the chosen one's, if it is on the board."""
-        experiment = self._experiment(entry.model)
-        known = {
-            run.data.tags[CANDIDATE_TAG]: run
-            for run in self._client.search_runs([experiment], f"tags.`{BUNDLE_TAG}` = '{digest}'", max_results=5000)
-            if CANDIDATE_TAG in run.data.tags
-        }
-        chosen: str | None = None
-        for row in entry.board.rows:
-            key = _candidate_key(row)
-            run = known.get(key)
-            if run is None:
-                tags = {BUNDLE_TAG: digest, CANDIDATE_TAG: key, **_tags(row, row.candidate == entry.chosen)}
-                run = self._client.create_run(experiment, run_name=row.candidate.name, tags=tags)
-            if run.info.status != "FINISHED":
-                self._log(run.info.run_id, row, entry.board.metric)
-            if row.candidate == entry.chosen:
-                chosen = str(run.info.run_id)
-        return chosen
-
     def _experiment(self, model: str) -> str:
         found = self._client.get_experiment_by_name(model)
         if found is not None:
             return str(found.experiment_id)
-        return str(self._client.create_experiment(model, artifact_location=(self.folder.resolve() / "runs").as_uri()))
-
-    def _log(self, run: str, row: BoardRow, metric: str) -> None:
-        from mlflow.entities import Metric, Param
-
-        figures = {name: value for each in row.metrics for name, value in _figures(each.name, each.value, each.low, each.high)}
-        figures |= {"fit_seconds": row.fit_seconds, "microseconds_a_row": row.microseconds_a_row, "bytes": float(row.bytes)}
-        folds = [Metric(f"fold_{metric}", score, 0, step) for step, score in enumerate(row.fold_scores)]
-        parameters = {"estimator": row.candidate.estimator, **row.candidate.parameters}
-        self._client.log_batch(
-            run,
-            metrics=[*(Metric(name, value, 0, 0) for name, value in figures.items()), *folds],
-            params=[Param(name, str(value)) for name, value in parameters.items()],
-        )
-        self._client.set_terminated(run, "FINISHED")
-
-
-def _candidate_key(row: BoardRow) -> str:
-    return hashlib.sha256(f"{row.source} {row.candidate.model_dump_json()}".encode()).hexdigest()[:16]
-
-
-def _tags(row: BoardRow, chosen: bool) -> dict[str, str]:
-    tags = {"journey.source": row.source, "journey.why": row.candidate.why}
-    return {**tags, CHOSEN_TAG: str(chosen).lower()}
-
-
-def _figures(name: str, value: float, low: float, high: float) -> tuple[tuple[str, float], ...]:
-    return (name, value), (f"{name}_low", low), (f"{name}_high", high)
+        where = None if self.server else (self.folder.resolve() / "runs").as_uri()
+        return str(self._client.create_experiment(model, artifact_location=where))
 
 
 def _write_mlmodel(folder: Path) -> None:

@@ -14,6 +14,7 @@ from journey.artifacts import Board, BoardRow, CandidateSpec, Comparison, Metric
 from journey.errors import DataError, Untrusted
 from journey.model.bundle import open_bundle
 from journey.model.keys import SigningKey, Trusted
+from journey.records import candidates, registry
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
@@ -41,9 +42,9 @@ def records(bundles: Path, tmp_path: Path) -> Iterator[Records]:
 
 def lineage(material: Material) -> Lineage:
     metric = Metric(name="roc_auc", value=0.8, low=0.7, high=0.9)
-    candidates = [CandidateSpec(name=name, estimator=name, parameters={"C": 0.5}) for name in ("logistic", "dummy")]
+    tried = [CandidateSpec(name=name, estimator=name, parameters={"C": 0.5}) for name in ("logistic", "dummy")]
     trial = CandidateSpec(name="logistic", estimator="logistic", parameters={"C": 2.0})
-    rows = [BoardRow(candidate=candidate, metrics=(metric,), fold_scores=(0.7, 0.8)) for candidate in candidates]
+    rows = [BoardRow(candidate=candidate, metrics=(metric,), fold_scores=(0.7, 0.8)) for candidate in tried]
     board = Board(metric="roc_auc", rows=(*rows, BoardRow(candidate=trial, metrics=(metric,), fold_scores=(0.75,), source="trial")))
     comparison = Comparison(over_dummy=metric, gates={"roc_auc": "passed: 0.8 is at least 0.7"})
     choice = material.choice.model_copy(update={"candidate": trial})
@@ -99,8 +100,8 @@ def test_a_known_bundle_gives_its_version_again_and_another_the_next(bundles: Pa
 
 KILLS = [
     (Registry, "keep"),
-    (Registry, "_log_candidates"),
-    (Registry, "_log"),
+    (registry, "log_candidates"),
+    (candidates, "log_row"),
     (Registry, "_ensure_model"),
     (Registry, "_tag"),
     (Registry, "follow"),
@@ -112,7 +113,7 @@ KILLS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "name"), KILLS, ids=[name for _, name in KILLS])
 def test_killed_anywhere_the_next_call_leaves_one_version(
-    bundles: Path, records: Records, made: Lineage, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, after: bool
+    bundles: Path, records: Records, made: Lineage, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, after: bool
 ) -> None:
     real = getattr(owner, name)
 
