@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 from journey.errors import Conflict, Unavailable
 
@@ -18,14 +18,16 @@ _PAUSE_SECONDS = 0.2        # how often a waiting run looks again
 class Busy(Conflict):
     """Another run holds the home."""
 
-    def __init__(self, home: Path, holder: str) -> None:
+    @classmethod
+    def at(cls, home: Path, holder: str) -> Self:
+        """Of a home, by who holds it."""
         advice = "Wait for it (--wait), or give this run a home of its own (--home)."
-        super().__init__(f"{home}: expected no other run here, found {holder}. {advice}")
+        return cls(f"{home}: expected no other run here, found {holder}. {advice}")
 
 
 @contextmanager
 def held(home: Path, run: str, *, wait: bool) -> Iterator[None]:
-    """Holds the home's lock for the run.
+    """Holds the home's lock for the run. A process of the same run that is just ending, as a pod that was replaced does, is waited for.
 
     Args:
         home: the folder that runs share.
@@ -38,8 +40,8 @@ def held(home: Path, run: str, *, wait: bool) -> Iterator[None]:
     """
     with _lock_file(home) as file:
         while not _taken(file.fileno()):
-            if not wait:
-                raise Busy(home, _holder(home))
+            if not (wait or _holds(home, run)):
+                raise Busy.at(home, _holder(home))
             time.sleep(_PAUSE_SECONDS)
         file.truncate(0)
         file.write(json.dumps({"run": run, "process": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}))
@@ -62,6 +64,13 @@ def _taken(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _holds(home: Path, run: str) -> bool:
+    try:
+        return bool(json.loads((home / "run.lock").read_text(encoding="utf-8"))["run"] == run)
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _holder(home: Path) -> str:
