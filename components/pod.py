@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+from components.image import PROJECT_FOLDER
 
 Json = Mapping[str, object]
 
 USER = 65532                            # nobody's user: the images are made for it, and it owns the home's files
 HOME = "/journey/home"
 KEYS = "/journey/keys"
-PROJECT = "/opt/journey/project"        # where a project's image holds the project's files
 INSIDE = "JOURNEY_POD"                  # set in every pod of ours: who reads it is where the records are
 SETTINGS = "journey-settings"           # a ConfigMap of variables for all pods, such as JOURNEY_CLOCK; there need be none
 URLS = "journey-urls"                   # the Secret with the URLs of ledger, registry and online store
 HOME_CLAIM = "journey-home"
 TRUSTED_KEYS = "journey-trusted-keys"   # a ConfigMap with the public keys that bundles are verified with
-EXECUTOR, OPERATOR = "executor", "operator"     # components, as the label names them; `journey-<component>` is the service account
+EXECUTOR: Final = "executor"            # components, as the label names them; `journey-<component>` is the service account
+OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def variables(target: str, **more: str) -> list[dict[str, object]]:
         target: the target's name in project.yaml.
         more: NAME > value, beside them.
     """
-    common = {"JOURNEY_HOME": HOME, "JOURNEY_PROJECT": PROJECT, "JOURNEY_TARGET": target, INSIDE: "1", "HOME": "/tmp"}  # noqa: S108  # the pod's own volume
+    common = {"JOURNEY_HOME": HOME, "JOURNEY_PROJECT": PROJECT_FOLDER, "JOURNEY_TARGET": target, INSIDE: "1", "HOME": "/tmp"}  # noqa: S108  # the pod's own volume
     return [{"name": name, "value": value} for name, value in {**common, **more}.items()]
 
 

@@ -58,6 +58,11 @@ class Places:
         return Path(self.environment.get("JOURNEY_KEYS") or self.home / "keys")
 
 
+def named_in(*texts: str | None) -> tuple[str, ...]:
+    """The variables that the texts name as `${NAME}`, each once, in order: what whoever resolves them has to be given."""
+    return tuple(dict.fromkeys(name for text in texts if text for name in _NAMED.findall(text)))
+
+
 def resolved(text: str, environment: Mapping[str, str]) -> str:
     """The text with each `${NAME}` replaced by the environment's value, which no error ever shows.
 

@@ -124,7 +124,7 @@ class Run:
             "version": self.version,
             "bundle_digest": self.bundle_digest,
             "metrics": {part: dict(values) for part, values in self.metrics.items()},
-            "steps": [_step(step) for step in self.steps],
+            "steps": [step_json(step) for step in self.steps],
             "report": str(self.report) if self.report else None,
             "error": self.error,
             "seconds": round(self.seconds, 3),
@@ -141,7 +141,8 @@ def keep(run: Run) -> None:
     unfinished.replace(path)
 
 
-def _step(step: Step) -> dict[str, object]:
+def step_json(step: Step) -> dict[str, object]:
+    """A step as result.json has it."""
     return {
         "name": step.name,
         "state": step.state,

@@ -1,0 +1,86 @@
+"""A command carried into the cluster: its Job is made, followed, and taken away where nobody waits for it any more."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from components.connections.cluster import Cluster, Json
+from components.pod import EXECUTOR, OPERATOR
+from journey.errors import Conflict, JourneyError
+from pipelines.remote.follow import PAUSE_SECONDS, Follower, Lost, NeverStarted, is_over
+from pipelines.remote.jobs import KEPT_SECONDS, Command, job_of
+
+_GONE_SECONDS = 60.0            # until a deleted Job is gone: its pod has half of that to end in
+
+
+@contextmanager
+def under_way(cluster: Cluster, command: Command, said: Callable[[str], None]) -> Iterator[Follower]:
+    """A command's Job, which is there and can be followed; one of the same name that still runs is taken up.
+
+    A Job that nobody waits for any more (Ctrl-C) or that doesn't start is taken away; where the cluster is merely out of reach, it goes on.
+
+    Args:
+        cluster: where to.
+        command: what.
+        said: is told, a line each, what people wait for.
+
+    Raises:
+        Unavailable: the cluster doesn't answer, or doesn't let us.
+    """
+    _create(cluster, command, said)
+    try:
+        yield Follower(cluster, command.name, command.component == EXECUTOR, said)
+    except (KeyboardInterrupt, NeverStarted, Lost):
+        said(f"Job {cluster.namespace}/{command.name} is taken away")
+        with suppress(JourneyError):
+            take_away(cluster, command.name)
+        raise
+
+
+def take_away(cluster: Cluster, job: str) -> None:
+    """Deletes a Job with its pods, and waits until they have ended: the home's lock is free then."""
+    cluster.delete("Job", job, propagation="Foreground")
+    ends = time.monotonic() + _GONE_SECONDS
+    while cluster.get("Job", job) is not None and time.monotonic() < ends:
+        time.sleep(PAUSE_SECONDS)
+
+
+def going_on(cluster: Cluster, model: str) -> list[str]:
+    """The Jobs of a project's runs that are under way."""
+    found = cluster.list("Job", f"app.kubernetes.io/component={EXECUTOR},journey/model={model}")
+    return sorted(_name(job) for job in found if not is_over(job))
+
+
+def sweep(cluster: Cluster) -> None:
+    """Takes away what has ended a day ago: clusters before Kubernetes 1.21 don't do it by themselves."""
+    selector = f"app.kubernetes.io/part-of=journey,app.kubernetes.io/component in ({EXECUTOR},{OPERATOR})"
+    before = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
+    for job in cluster.list("Job", selector):
+        if is_over(job) and _made(job) < before:
+            cluster.delete("Job", _name(job))
+
+
+def _create(cluster: Cluster, command: Command, said: Callable[[str], None]) -> None:
+    manifest = job_of(command)
+    try:
+        cluster.create(manifest)
+    except Conflict:
+        known = cluster.get("Job", command.name)
+        if known is not None and not is_over(known):
+            said(f"Job {cluster.namespace}/{command.name} is under way already: it is followed")
+            return
+        take_away(cluster, command.name)
+        cluster.create(manifest)
+
+
+def _name(job: Json) -> str:
+    metadata = job["metadata"]
+    assert isinstance(metadata, dict)
+    return str(metadata["name"])
+
+
+def _made(job: Json) -> datetime:
+    metadata = job["metadata"]
+    assert isinstance(metadata, dict)
+    return datetime.fromisoformat(str(metadata["creationTimestamp"]))

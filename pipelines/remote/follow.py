@@ -1,0 +1,206 @@
+"""A Job's log from its first line to its end: through pods that are replaced and connections that break, with bounded waits for a start."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from components.connections.cluster import Absent, Cluster, Forbidden, Json
+from components.connections.pods import Pod, Trouble, explained, trouble
+from journey.errors import Unavailable
+
+PAUSE_SECONDS = 0.5
+_START_SECONDS = 600.0      # until a pod runs: a node may have to pull an image of 2 GB
+_NO_POD_SECONDS = 60.0      # until there is a pod: Kubernetes tries again after 10, 20 and 40 s where a quota had no room
+_AGAIN_SECONDS = 240.0      # until a lost pod is replaced: Kubernetes waits 10, 20 and 40 s, and a minute for a node that is silent
+_UNTOLD_SECONDS = 3.0       # a wait as long as every start of a pod is no news
+_END_SECONDS = 60.0         # from the log's end until the kubelet has said how the container ended
+_ROUNDS = 24                # of an hour each: for so long a step may be silent before the log counts as lost
+_SIGNALLED = 128            # exit codes from here on mean that the process was killed
+
+
+class NeverStarted(Unavailable):
+    """No pod of the Job came to run."""
+
+
+class Lost(Unavailable):
+    """The Job ended before its command did: somebody deleted it, or its pods were lost too often."""
+
+
+@dataclass
+class Follower:
+    """Follows one Job.
+
+    Attributes:
+        cluster: where it is.
+        job: its name.
+        again: whether Kubernetes starts another pod in place of one that was lost.
+        said: is told, a line each, what people wait for.
+        exit_code: of the process that ended by itself; None before.
+    """
+
+    cluster: Cluster
+    job: str
+    again: bool
+    said: Callable[[str], None]
+    exit_code: int | None = field(default=None, init=False)
+    _lost: str = field(default="", init=False)
+    _known: set[str] = field(default_factory=set, init=False)
+
+    def lines(self) -> Iterator[str]:
+        """What the Job's process writes, line by line; where its pod is replaced, what the next one writes, from its beginning.
+
+        Raises:
+            NeverStarted: no pod came to run in time, with the pod's own reason.
+            Lost: the Job was deleted, or gave up.
+            Unavailable: the cluster doesn't answer.
+        """
+        while self.exit_code is None:
+            pod = self._next()
+            self._known.add(pod)
+            yield from self._written(pod)
+            self._conclude(pod)
+
+    def _next(self) -> str:
+        """The pod to follow, once its container has started."""
+        wait = _Wait(self.said)
+        while True:
+            pod = self._newest()
+            if pod is None:
+                found = self._no_pod()
+            elif Pod.read(pod).started or Pod.read(pod).ended:
+                return self._taken_up(Pod.read(pod).metadata.name)
+            else:
+                found = explained(self.cluster, pod) or Trouble("", f"{Pod.read(pod).title} starts", _START_SECONDS)
+            if wait.is_over(found):
+                raise NeverStarted(f"Job {self._title}: {found.text}")
+            time.sleep(PAUSE_SECONDS)
+
+    def _newest(self) -> Json | None:
+        pods = self.cluster.list("Pod", f"job-name={self.job}")
+        new = [pod for pod in pods if Pod.read(pod).metadata.name not in self._known]
+        return max(new, key=lambda pod: str(_part(pod, "metadata").get("creationTimestamp")), default=None)
+
+    def _taken_up(self, pod: str) -> str:
+        if self._lost:
+            self.said(f"pod {pod} goes on in its place")
+        return pod
+
+    def _no_pod(self) -> Trouble:
+        """What stands between the Job and its next pod.
+
+        Raises:
+            Lost: there will be none.
+        """
+        job = self.cluster.get("Job", self.job)
+        if job is None or "deletionTimestamp" in _part(job, "metadata"):
+            raise Lost(f"Job {self._title}: expected it to be there until its end, found it deleted. {self._lost}".strip())
+        if failure := failure_of(job):
+            raise Lost(f"Job {self._title}: expected it to end by itself, found {failure}. {self._lost}".strip())
+        if refused := self._refused():
+            return Trouble("FailedCreate", f"expected a pod to be made, found {refused}", _NO_POD_SECONDS)
+        if self._lost:
+            return Trouble("", "another pod takes its place", _AGAIN_SECONDS)
+        return Trouble("", "a pod is made", _NO_POD_SECONDS)
+
+    def _refused(self) -> str:
+        """Why Kubernetes can't make the Job's pod, such as a quota: its events alone tell."""
+        try:
+            events = self.cluster.list("Event", fields=f"involvedObject.name={self.job},reason=FailedCreate")
+        except Forbidden:
+            return ""
+        return str(events[-1].get("message", "")) if events else ""
+
+    def _written(self, pod: str) -> Iterator[str]:
+        """The lines of one pod, each once."""
+        told = 0
+        for rest in range(_ROUNDS, 0, -1):
+            try:
+                for number, line in enumerate(self.cluster.log_lines(pod), 1):
+                    if number > told:
+                        told = number
+                        yield line
+                return
+            except (Absent, Forbidden) as error:
+                if isinstance(error, Forbidden):
+                    raise
+                return                  # the pod is gone, and its log with it
+            except Unavailable:
+                if rest == 1:
+                    raise
+                self.said(f"the log of pod {pod} is silent; it is followed on")
+
+    def _conclude(self, pod: str) -> None:
+        """Takes over how a pod ended; a lost one is told of, and followed by the next.
+
+        Raises:
+            Lost: another pod would do no better.
+        """
+        found = self._at_rest(pod)
+        code = _exit_code(found) if found else None
+        killed = code is None or code >= _SIGNALLED
+        if code is not None and not (killed or (self.again and code)):
+            self.exit_code = code
+            return
+        why = trouble(found) if found else None
+        self._lost = why.text if why else f"pod {pod}: expected it to end by itself, found it deleted"
+        if not self.again or (why is not None and why.reason == "OOMKilled"):
+            raise Lost(f"Job {self._title}: {self._lost}")
+        self.said(self._lost)
+
+    def _at_rest(self, pod: str) -> Json | None:
+        """The pod once its container has ended; None where the pod is gone."""
+        ends = time.monotonic() + _END_SECONDS
+        while (found := self.cluster.get("Pod", pod)) is not None and _exit_code(found) is None and time.monotonic() < ends:
+            time.sleep(PAUSE_SECONDS)
+        return found
+
+    @property
+    def _title(self) -> str:
+        return f"{self.cluster.namespace}/{self.job}"
+
+
+class _Wait:
+    """One wait: says what for, a line each, and knows when it has lasted too long."""
+
+    def __init__(self, said: Callable[[str], None]) -> None:
+        self._said = said
+        self._reason: str | None = None
+        self._told = True
+        self._began = self._since = self._changed = time.monotonic()        # of the wait, of the trouble in it, and of its reason
+
+    def is_over(self, found: Trouble) -> bool:
+        """Whether this has stood in the way for longer than it may. Troubles that take turns, as pulls do, are one."""
+        now = time.monotonic()
+        if not found.reason:
+            self._since = now
+        if found.reason != self._reason:
+            self._reason, self._changed, self._told = found.reason, now, False
+        if not self._told and now - self._changed >= _UNTOLD_SECONDS:
+            self._told = True
+            self._said(f"waiting: {found.text}")
+        return now - (self._since if found.reason else self._began) > found.patience_seconds or now - self._began > _START_SECONDS
+
+
+def failure_of(job: Json) -> str:
+    """Why Kubernetes gave a Job up; "" where it didn't."""
+    conditions = _part(job, "status").get("conditions") or ()
+    assert isinstance(conditions, list | tuple)
+    failed = (condition for condition in conditions if condition["type"] == "Failed" and condition["status"] == "True")
+    return next((f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}" for condition in failed), "")
+
+
+def is_over(job: Json) -> bool:
+    """Whether a Job has come to its end, good or bad."""
+    return bool(_part(job, "status").get("succeeded")) or bool(failure_of(job))
+
+
+def _exit_code(pod: Json) -> int | None:
+    """How the pod's process ended; None while it hasn't, or where nobody knows."""
+    ended = Pod.read(pod).terminated
+    return ended.exit_code if ended else None
+
+
+def _part(found: Json, name: str) -> Mapping[str, object]:
+    part = found.get(name) or {}
+    assert isinstance(part, dict)
+    return part

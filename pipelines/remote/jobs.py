@@ -1,0 +1,118 @@
+"""The Jobs that carry a command into the cluster, as manifests: the executor of a run, and the operator of one command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from components.pod import (
+    EXECUTOR,
+    KEYS,
+    OPERATOR,
+    container_security,
+    field_variable,
+    home,
+    labels,
+    pod_security,
+    scratch,
+    secret_variable,
+    settings,
+    trusted_keys,
+    variables,
+)
+from journey.places import named_in
+from journey.sections import Target
+
+Json = Mapping[str, object]
+
+STARTS_AGAIN = 3                        # an executor that its node lost goes on from where it was; four losses in one run are no accident
+KEPT_SECONDS = 24 * 3600                # a Job that has ended can be looked at for a day
+_GRACE_SECONDS = 30                     # to take away the step pods, and to note that the run ended
+_COMMAND = ("python", "-m", "app.cli.main")
+_RESOURCES: Mapping[str, Json] = {
+    # measured: 350 MiB while it compiles the pipeline, 200 MiB afterwards; the steps have pods of their own
+    EXECUTOR: {"requests": {"cpu": "250m", "memory": "768Mi"}, "limits": {"memory": "768Mi"}},
+    # measured: 400 MiB, most of it MLflow's client
+    OPERATOR: {"requests": {"cpu": "250m", "memory": "768Mi"}, "limits": {"memory": "768Mi"}},
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A `journey` command that is to run in the cluster.
+
+    Attributes:
+        name: of the Job.
+        component: EXECUTOR: a run, started again where it is lost; OPERATOR: anything else, done once.
+        words: what would be typed after `journey`; they go to the process as they are, past any shell.
+        image: the project's, by digest.
+        model: the project's name.
+        target, place: the target's name, and what project.yaml says of it.
+        variables: for the container, beside those of every pod.
+        labels: journey/NAME > value, beside the common ones.
+    """
+
+    name: str
+    component: Literal["executor", "operator"]
+    words: tuple[str, ...]
+    image: str
+    model: str
+    target: str
+    place: Target
+    variables: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The variables that it is given from the Secret of URLs: the ledger's; who promotes speaks to MLflow, too."""
+        return named_in(self.place.ledger, self.place.registry if self.component == OPERATOR else None)
+
+
+def job_of(command: Command) -> Json:
+    """The Job of a command.
+
+    An executor whose process is lost is started again under the same run id, and goes on; it ends with 0 whatever became of the run, so
+    that only a lost one is started again: the run's result is in its log. An operator's exit code is its command's.
+    """
+    marked = labels(command.model, command.component, **command.labels)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": command.name, "labels": marked},
+        "spec": {
+            "backoffLimit": STARTS_AGAIN if command.component == EXECUTOR else 0,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "template": {"metadata": {"labels": marked}, "spec": _pod(command)},
+        },
+    }
+
+
+def _pod(command: Command) -> Json:
+    parts = (home(), scratch(), trusted_keys())
+    return {
+        "serviceAccountName": f"journey-{command.component}",
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,            # Services called mlflow or redis would set variables that their clients read
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": pod_security(),
+        "containers": [
+            {
+                "name": command.component,
+                "image": command.image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": [*_COMMAND, *command.words],
+                "env": _variables(command),
+                "envFrom": settings(),
+                "resources": _RESOURCES[command.component],
+                "securityContext": container_security(),
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [part.mount for part in parts],
+            }
+        ],
+        "volumes": [part.volume for part in parts],
+    }
+
+
+def _variables(command: Command) -> list[dict[str, object]]:
+    own = {"JOURNEY_KEYS": KEYS, "JOURNEY_IMAGE": command.image, **command.variables}
+    who = [field_variable("JOURNEY_POD_NAME", "metadata.name"), field_variable("JOURNEY_POD_UID", "metadata.uid")]
+    return [*variables(command.target, **own), *who, *(secret_variable(name) for name in command.urls)]
