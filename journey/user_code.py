@@ -1,6 +1,5 @@
 """The project's own Python files: how they are run, and how what they raise is told to people."""
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,19 +9,12 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 
 from journey.errors import JourneyError, ProjectError
+from journey.project_files import project_files
 
 
 def python_files(folder: Path) -> list[Path]:
-    """The project's own Python files, sorted: none of a hidden folder, a cache, or a virtual environment (told by its pyvenv.cfg)."""
-    found: list[Path] = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if _may_hold_own_code(Path(here, name))]
-        found += [Path(here, name) for name in files if name.endswith(".py") and not name.startswith(".")]
-    return sorted(found)
-
-
-def _may_hold_own_code(folder: Path) -> bool:
-    return not folder.name.startswith(".") and folder.name != "__pycache__" and not (folder / "pyvenv.cfg").exists()
+    """The project's own Python files, sorted."""
+    return [path for path in project_files(folder) if path.suffix == ".py"]
 
 
 @dataclass(frozen=True)
