@@ -1,7 +1,6 @@
 """The local engine: a compiled pipeline and what it is run with, in; what became of it, out."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pipelines.engines.local.store import Store
 from pipelines.engines.local.until import until
 from pipelines.engines.local.values import Failure
 from pipelines.engines.local.workers import Workers
+from pipelines.engines.runner import Runner
 from pipelines.runs import Progress, Silence
 
 
@@ -28,9 +28,10 @@ class Request:
         root: the folder that holds the steps' modules.
         environment: variables that every step is given.
         libraries: for each phase what its fork server loads beside what the steps import themselves.
-        workers: how many steps at a time; None for as many as there are cores.
+        workers: how many steps at a time; None for as many as the runner says: here, as there are cores.
         niceness: how much the steps give way to other processes, 0 to 19.
         holds: given a task and its cached parameters, whether what it did in the world still stands.
+        runner: what carries out the steps; None: fork servers on this machine.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Request:
     niceness: int = 0
     progress: Progress = field(default_factory=Silence)
     holds: Callable[[str, Mapping[str, object]], bool] = lambda _task, _parameters: True
+    runner: Runner | None = None
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,22 @@ def execute(graph: Graph, request: Request) -> Ended:
 
 
 async def _executed(graph: Graph, request: Request) -> tuple[Record, Failure | None, Mapping[str, float]]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    setting = Setting(
-        run=request.run,
-        home=request.home,
-        environment=request.environment,
-        slots=request.workers or cores,
-        progress=request.progress,
-        phase_of=phase_of,
-        following=following(graph),
-        holds=request.holds,
-    )
-    store = Store(request.home)
-    store.sweep()
-    preload = preloaded(graph, request.libraries)
-    async with Workers(preload, request.root, setting.folder / "log", request.niceness) as workers:
-        executor = Executor(graph, setting, Tools(Cache(request.home, request.root), store, workers))
+    logs = request.home / "runs" / request.run / "log"
+    begun = request.runner or Workers(preloaded(graph, request.libraries), request.root, logs, request.niceness)
+    async with begun as runner:
+        setting = Setting(
+            run=request.run,
+            home=request.home,
+            environment=request.environment,
+            slots=request.workers or runner.slots,
+            progress=request.progress,
+            phase_of=phase_of,
+            following=following(graph),
+            holds=request.holds,
+        )
+        store = Store(request.home)
+        store.sweep()               # not before the runner is there: it ends what a killed run left running
+        executor = Executor(graph, setting, Tools(Cache(request.home, request.root), store, runner))
         outcome = await executor.run(request.parameters)
         failures = executor.record.failures
-        return executor.record, failures[0] if failures else outcome.failure, workers.preload_seconds
+        return executor.record, failures[0] if failures else outcome.failure, runner.preload_seconds

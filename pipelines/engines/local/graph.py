@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from journey.errors import ProjectError
+from pipelines.engines.container import Container, Variable, container_of, variables_of
 from pipelines.engines.local.conditions import Condition, parse
 
 Json = Mapping[str, Any]      # a node of the IR: protobuf's JSON form
@@ -99,22 +100,21 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Variable:
-    """An environment variable that a Secret or ConfigMap gives on a cluster, and this machine's environment here."""
-
-    name: str
-    held_by: str
-    optional: bool
-
-
-@dataclass(frozen=True)
 class Program:
-    """A Python function as KFP ships it: its source, and the environment that it is run with."""
+    """A Python function as KFP ships it.
+
+    Attributes:
+        source, function: what runs here.
+        environment: literal variables.
+        variables: those that Secrets and ConfigMaps give on a cluster.
+        container: what runs in a pod.
+    """
 
     source: str
     function: str
     environment: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Variable, ...] = ()
+    container: Container = field(default_factory=Container)
 
 
 @dataclass(frozen=True)
@@ -225,16 +225,9 @@ def _executor(label: str, body: Json, kubernetes: Json) -> Program | Import:
         source=container["command"][-1],
         function=arguments[arguments.index("--function_to_execute") + 1],
         environment={item["name"]: item.get("value", "") for item in container.get("env", [])},
-        variables=tuple(_variables(kubernetes)),
+        variables=variables_of(kubernetes),
+        container=container_of(container, kubernetes),
     )
-
-
-def _variables(kubernetes: Json) -> Iterator[Variable]:
-    for kind, field_name, title in (("secretAsEnv", "secretName", "secret"), ("configMapAsEnv", "configMapName", "config map")):
-        for source in kubernetes.get(kind, []):
-            named = source.get(field_name) or source.get(f"{field_name}Parameter", {}).get("runtimeValue", {}).get("constant", "")
-            optional = source.get("optional", False)
-            yield from (Variable(pair["envVar"], f"{title} '{named}'", optional) for pair in source.get("keyToEnv", []))
 
 
 def _dag(body: Json) -> Dag:

@@ -1,23 +1,23 @@
 """One step of a run: taken from the cache, or run in a child process, tried again where the pipeline says so, and published."""
 
 import asyncio
-import json
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from journey.errors import GateFailed, JourneyError, ProjectError
+from journey.errors import GateFailed, JourneyError
 from pipelines.engines.local.cache import Cache, Entry
 from pipelines.engines.local.graph import Component, Program, Task
 from pipelines.engines.local.messages import executor_input, left_behind, moved, said
 from pipelines.engines.local.store import Store
 from pipelines.engines.local.values import Failure, Outcome, Values
-from pipelines.engines.local.workers import Job, ServerLost, Workers
+from pipelines.engines.runner import Job, Runner, RunnerLost, Told, told
 from pipelines.runs import Progress, Step, StepState
+
+_LOSSES = 3                 # in one try of a step: nodes that are drained one after another take a pod away that often, hardly more
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Tools:
 
     cache: Cache
     store: Store
-    workers: Workers
+    runner: Runner
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Steps:
         self._slots = asyncio.Semaphore(setting.slots)
         self._began = time.monotonic()
         self._attempts = 0
+        self._token = secrets.token_hex(4)          # of a run that was killed and is taken up again, a process may still write
 
     async def run(self, call: Call) -> Outcome:
         """Runs a step, or takes it from the cache."""
@@ -148,8 +149,8 @@ class Steps:
     def _load_ahead(self, call: Call) -> None:
         """Starts the servers of what waits for this step: its result is new, so they most likely have to run, too."""
         phase = self._setting.phase_of(call.program.source)
-        self._tools.workers.start(phase)
-        self._tools.workers.load_ahead(self._setting.following.get(phase, ()))
+        self._tools.runner.start(phase)
+        self._tools.runner.load_ahead(self._setting.following.get(phase, ()))
 
     def _told(self, step: Step) -> None:
         self.record.steps[step.name] = step
@@ -181,30 +182,38 @@ class Steps:
         return attempt
 
     async def _attempt(self, call: Call) -> _Attempt:
+        """One try of the step's; where what ran it was taken away from outside, that was none."""
+        self._log(call).touch()
+        for left in range(_LOSSES, -1, -1):
+            job, workspace = self._job(call)
+            try:
+                report = await self._tools.runner.run(job)
+            except RunnerLost as lost:
+                return _Attempt(Values(), Failure(call.name, "", str(lost), 1, str(job.log)))
+            if not (report.lost and left):
+                break
+            shutil.rmtree(workspace, ignore_errors=True)        # never taken up again: its process may not have ended everywhere
+            self._setting.progress.said(f"{call.name}: {report.reason()} Trying it again")
+        if report.status == 0:
+            return self._published(call, workspace, report.seconds)
+        why = told(job.error) or Told("", report.reason(), 1)
+        return _Attempt(self._kept(call, workspace), Failure(call.name, why.kind, why.message, why.exit_code, str(job.log)), report.seconds)
+
+    def _job(self, call: Call) -> tuple[Job, Path]:
+        """The next attempt, and the new folder that it writes to."""
         self._attempts += 1
-        workspace = self._tools.store.workspace(f"{self._setting.run}-{os.getpid()}-{self._attempts}")
-        error = workspace.with_suffix(".error")
-        log = self._log(call)
-        log.touch()
+        workspace = self._tools.store.workspace(f"{self._setting.run}-{self._token}-{self._attempts}")
         job = Job(
+            step=call.name,
+            task=call.task.name,
             phase=self._setting.phase_of(call.program.source),
             program=call.program,
             input=executor_input(call.component, call.inputs, workspace),
-            environment={**_variables(call), **self._setting.environment, **call.program.environment},
-            log=log,
-            error=error,
+            environment={**self._setting.environment, **call.program.environment},
+            log=self._log(call),
+            error=workspace.with_suffix(".error"),
         )
-        try:
-            report = await self._tools.workers.run(job)
-        except ServerLost as lost:
-            return _Attempt(Values(), Failure(call.name, "", str(lost), 1, str(log)))
-        if report.status == 0:
-            return self._published(call, workspace, report.seconds)
-        failure = Failure(call.name, "", report.reason(), 1, str(log))
-        with suppress(OSError, ValueError):         # it may have been killed before it could say why, or had no room to
-            told = json.loads(error.read_bytes())
-            failure = Failure(call.name, told["kind"], told["message"], told["exit_code"], str(log))
-        return _Attempt(self._kept(call, workspace), failure, report.seconds)
+        return job, workspace
 
     def _published(self, call: Call, workspace: Path, seconds: float) -> _Attempt:
         values = said(call.component, workspace)
@@ -222,15 +231,3 @@ class Steps:
         workspace.rename(target)
         return moved(values, workspace, target)
 
-
-def _variables(call: Call) -> dict[str, str]:
-    """What Secrets and ConfigMaps give on a cluster, from this machine's environment.
-
-    Raises:
-        ProjectError: a variable that is needed is not set.
-    """
-    for variable in call.program.variables:
-        if variable.name not in os.environ and not variable.optional:
-            where = f"which {variable.held_by} gives on a cluster"
-            raise ProjectError(f"expected the environment variable {variable.name}, {where}: it is not set. Export it.")
-    return {variable.name: os.environ[variable.name] for variable in call.program.variables if variable.name in os.environ}

@@ -3,63 +3,22 @@
 import asyncio
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from journey.errors import ProjectError
 from pipelines.engines.local.graph import Program
+from pipelines.engines.runner import Job, Report, RunnerLost, one_thread
 
 _MODULE = "pipelines.engines.local.forkserver"
 _LIMIT = 1 << 24            # bytes of one message: an executor input is at most 128 KiB, a component's source little
 _PATIENCE_SECONDS = 5.0     # a server that was told to end has nothing to do but kill
-
-
-@dataclass(frozen=True)
-class Job:
-    """One attempt at a step.
-
-    Attributes:
-        input: KFP's executor input.
-        environment: variables that are added to this process's own.
-        log: the file that the step's output is appended to.
-        error: the file that a failing step writes its exception to.
-    """
-
-    phase: str
-    program: Program
-    input: Mapping[str, object]
-    environment: Mapping[str, str]
-    log: Path
-    error: Path
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a job ended: the process's exit code (negative: the signal that killed it), real seconds, and its largest memory."""
-
-    status: int
-    seconds: float
-    memory_mib: float
-
-    def reason(self) -> str:
-        """Why a process ended that left no exception."""
-        if self.status == -signal.SIGKILL:
-            advice = "most likely for want of memory: give the machine more, or run with --workers 1"
-            return f"killed by SIGKILL at {self.memory_mib:.0f} MiB, {advice}"
-        if self.status < 0:
-            return f"killed by {signal.Signals(-self.status).name} at {self.memory_mib:.0f} MiB"
-        return f"ended with exit code {self.status} without an exception"
-
-
-class ServerLost(Exception):
-    """A fork server ended while jobs were waiting for it."""
 
 
 class Workers:
@@ -81,6 +40,7 @@ class Workers:
         self._servers: dict[str, asyncio.Task[_Server]] = {}
         self._ahead: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self.preload_seconds: dict[str, float] = {}
+        self.slots = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,10 +74,12 @@ class Workers:
         """Runs a job to its end.
 
         Raises:
-            ServerLost: the server ended; its log is named.
+            RunnerLost: the server ended; its log is named.
+            ProjectError: a variable that a Secret gives on a cluster is not set here.
         """
+        environment = {**_held(job.program), **job.environment}
         self.start(job.phase)
-        return await (await asyncio.shield(self._servers[job.phase])).run(job)
+        return await (await asyncio.shield(self._servers[job.phase])).run(job, environment)
 
 
 class _Server:
@@ -134,12 +96,11 @@ class _Server:
     async def opened(self, arguments: Sequence[str], root: Path) -> Self:
         ours, theirs = socket.socketpair()
         path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
-        one_thread = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno()), *arguments],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **one_thread, "_KFP_RUNTIME": "true", "PYTHONPATH": path},
+                env={**os.environ, **one_thread(), "_KFP_RUNTIME": "true", "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,16 +111,16 @@ class _Server:
         self._listening = asyncio.create_task(self._listen(reader))
         return self
 
-    async def run(self, job: Job) -> Report:
+    async def run(self, job: Job, environment: Mapping[str, str]) -> Report:
         if self._listening.done():
-            raise ServerLost(self._lost())
+            raise RunnerLost(self._lost())
         self._number += 1
         message = {
             "id": self._number,
             "source": job.program.source,
             "function": job.program.function,
             "input": job.input,
-            "environment": dict(job.environment),
+            "environment": dict(environment),
             "log": str(job.log),
             "error": str(job.error),
         }
@@ -194,7 +155,7 @@ class _Server:
         self.ready.set()
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(ServerLost(self._lost()))
+                waiting.set_exception(RunnerLost(self._lost()))
 
     def _lost(self) -> str:
         return f"the process that starts the steps of phase '{self._phase}' ended; its output is in {self._log}"
@@ -206,3 +167,12 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
         return await reader.readline()
     except ConnectionError:
         return b""
+
+
+def _held(program: Program) -> dict[str, str]:
+    """What Secrets and ConfigMaps give on a cluster, from this machine's environment."""
+    for variable in program.variables:
+        if variable.name not in os.environ and not variable.optional:
+            where = f"which {variable.held_by} gives on a cluster"
+            raise ProjectError(f"expected the environment variable {variable.name}, {where}: it is not set. Export it.")
+    return {variable.name: os.environ[variable.name] for variable in program.variables if variable.name in os.environ}
