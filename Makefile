@@ -11,7 +11,7 @@ REGISTRY ?= localhost:5000
 QUIET := MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 FEAST_USAGE=False DO_NOT_TRACK=true
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check acceptance bench lock images push-images docker clean
+.PHONY: help env demo test check acceptance bench lock images push-images docker cluster-secrets apply test-cluster kubectl clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -62,6 +62,23 @@ push-images: docker  ## both images to REGISTRY, by default localhost:5000
 docker:
 	@docker version --format '{{.Server.Version}}' >/dev/null 2>&1 \
 	  || { echo "expected a Docker engine that answers, found none: install Docker, start it, or set DOCKER_HOST" >&2; exit 1; }
+
+PROJECT ?= examples/payments
+TARGET ?= kind
+OVERLAY ?= kind
+SOURCES ?=
+
+cluster-secrets: $(MADE)  ## random secrets of PROJECT's TARGET; those that are there are kept (SOURCES: variables that its sources name)
+	$(QUIET) $(BIN)/journey secrets -p $(PROJECT) --target $(TARGET) $(addprefix --source ,$(SOURCES))
+
+apply: kubectl  ## manifests/overlays/OVERLAY to the cluster of KUBECONFIG
+	kubectl apply -k manifests/overlays/$(OVERLAY)
+
+test-cluster: $(MADE) kubectl  ## the tests that need a Kubernetes: KUBECONFIG's, else one that is made for them
+	$(QUIET) tests/cluster/run
+
+kubectl:
+	@.ci/kubectl
 
 clean:  ## what was made here, the environment too
 	rm -rf $(VENV) .venv-serving build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

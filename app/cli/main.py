@@ -10,7 +10,10 @@ import typer
 from journey import telemetry
 from journey.errors import JourneyError
 
-COMMANDS = ("init", "check", "run", "logs", "compile", "serve", "predict", "up", "status", "promote", "rollback", "retire", "audit", "demo")
+COMMANDS = (
+    "init", "check", "run", "logs", "compile", "serve", "predict", "up",
+    "status", "promote", "rollback", "retire", "audit", "secrets", "demo",
+)
 _DEBUG = "--debug"
 
 
