@@ -1,6 +1,6 @@
 """Feast's objects, made from a project's views: what `feast apply` would be given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -33,23 +33,31 @@ def definitions(views: Sequence[ViewTable]) -> list[Entity | FeatureView]:
 
 
 @contextmanager
-def open_store(folder: Path, *, online: Path, refresh: timedelta | None = None, known_at: bool = False) -> Iterator[FeatureStore]:
+def open_store(
+    folder: Path,
+    *,
+    online: Path | Mapping[str, object],
+    project: str = PROJECT,
+    refresh: timedelta | None = None,
+    known_at: bool = False,
+) -> Iterator[FeatureStore]:
     """A Feast store whose registry lies in a folder; it lets go of the online store's file at the end.
 
     Args:
         folder: where registry.db is or will be.
-        online: the SQLite file of the online store.
+        online: the SQLite file of the online store, or Feast's section `online_store` for another one.
+        project: Feast's project.
         refresh: look views up as of the last refresh before a row's time; None: as of its time, as Feast does.
         known_at: give `<view>__known_at` beside each view's features.
     """
     offline = {"type": OFFLINE_STORE, "refresh_seconds": refresh.total_seconds() if refresh else None, "known_at": known_at}
     store = FeatureStore(
         config=RepoConfig(
-            project=PROJECT,
+            project=project,
             provider="local",
             registry={"registry_type": "file", "path": str(folder / "registry.db")},
             offline_store=offline,
-            online_store={"type": "sqlite", "path": str(online)},
+            online_store={"type": "sqlite", "path": str(online)} if isinstance(online, Path) else dict(online),
             materialization={"pull_latest_features": True},
             entity_key_serialization_version=3,
         )

@@ -90,7 +90,7 @@ class Freshness:
             prepared.discard()
             return None
         prepared.switch_in()
-        return Refreshed(moment, prepared.cut, prepared.rows, seconds, late)
+        return Refreshed(moment, prepared.refresh.cut, prepared.rows, seconds, late)
 
     def _wait_until(self, moment: datetime) -> bool:
         """Waits for platform time; True where `stop` was set meanwhile."""

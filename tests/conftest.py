@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Postgres, running_postgres
+from tests.redis_server import RedisServer, running_redis
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,3 +24,17 @@ def postgres() -> Iterator[Postgres]:
     """A Postgres on loopback, where one is installed."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """An empty Redis on loopback, where one is installed."""
+    with _redis.client as client:
+        client.flushall()
+    return _redis

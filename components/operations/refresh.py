@@ -19,13 +19,16 @@ from components.data.clean import clean
 from components.data.ingest import ingest
 from components.data.standardize import standardize
 from components.data.validate import refuse_breaches
-from feature_repo.materialize import Prepared, prepare_online
+from feature_repo.materialize import Refresh
+from feature_repo.online import Online, Prepared, online_at
 from feature_repo.views import write_views
 from journey.artifacts import ROW, ColumnQuality, QualityReport, Snapshot, TableQuality
 from journey.clock import clock_of, duration
 from journey.declarations import FeatureView, load_declarations
 from journey.errors import ProjectError
+from journey.places import Places
 from journey.project import Project, Table, load_project
+from journey.sections import Target
 from journey.tables import open_tables
 
 FOLDER = "feast"               # in $JOURNEY_HOME
@@ -59,12 +62,14 @@ class Refresher:
         views: what features.py declares.
         surroundings: the project's folder, and the environment that names its sources.
         home: $JOURNEY_HOME.
+        online: where refreshes are put in use.
     """
 
     project: Project
     views: tuple[FeatureView, ...]
     surroundings: Surroundings
     home: Path
+    online: Online
 
     @property
     def interval(self) -> timedelta:
@@ -72,13 +77,20 @@ class Refresher:
         return duration(self.project.features.refresh)
 
     @classmethod
-    def of(cls, folder: Path, home: Path, environment: Mapping[str, str]) -> "Refresher":
+    def of(cls, folder: Path, home: Path, environment: Mapping[str, str], target: Target | None = None) -> "Refresher":
         """Reads a project.
 
+        Args:
+            folder: the project's.
+            home: $JOURNEY_HOME.
+            environment: names the project's sources, the target's online store and the platform clock, usually os.environ.
+            target: says where the online store is; None: in the home.
+
         Raises:
-            ProjectError: the project is wrong.
+            ProjectError: the project is wrong, or the environment lacks a variable of the online store's URL.
         """
-        return cls(load_project(folder), load_declarations(folder).views, Surroundings(folder, environment), home)
+        online = online_at(Places(target or Target(), home, environment).online, home / FOLDER)
+        return cls(load_project(folder), load_declarations(folder).views, Surroundings(folder, environment), home, online)
 
     def prepare(self, moment: datetime) -> Prepared:
         """Makes the store for a refresh moment from what the sources hold now; it is used once it is switched in.
@@ -86,14 +98,14 @@ class Refresher:
         Raises:
             DataError: the sources break the contract.
             ProjectError: there are no views, or the project's own Python raises.
-            Unavailable: a source doesn't answer.
+            Unavailable: a source or the online store doesn't answer.
         """
         if not self.views:
             folder = self.surroundings.project
             raise ProjectError(f"{folder}: expected a @feature_view in features.py, found none: there is nothing to refresh")
         with tempfile.TemporaryDirectory(prefix="journey-refresh-") as scratch, self.tables(Path(scratch)) as tables:
             written = write_views(self.views, tables, self.project.entities, Path(scratch, "views"))
-            return prepare_online(written, self.home / FOLDER, moment, self.interval)
+            return self.online.prepare(Refresh(written, moment, self.interval))
 
     @contextmanager
     def tables(self, scratch: Path) -> Iterator[dict[str, ibis.Table]]:
@@ -145,4 +157,4 @@ def refresh(folder: Path, home: Path, moment: datetime, environment: Mapping[str
     prepared = Refresher.of(folder, home, environment).prepare(moment)
     late = clock_of(environment).now() > moment
     prepared.switch_in()
-    return Refreshed(moment, prepared.cut, prepared.rows, time.monotonic() - begun, late)
+    return Refreshed(moment, prepared.refresh.cut, prepared.rows, time.monotonic() - begun, late)

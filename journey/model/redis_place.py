@@ -30,17 +30,15 @@ class InUse:
         project: the Feast project that the refresh was written under.
         moment: the refresh moment that it is for.
         cut: it knows rows before this time.
-        before: the project that it replaced, kept for readers that are under way; None for the first.
     """
 
     project: str
     moment: datetime
     cut: datetime
-    before: str | None = None
 
     def text(self) -> str:
         """The pointer's value."""
-        told = {"format": 1, "project": self.project, "moment": self.moment.isoformat(), "cut": self.cut.isoformat(), "before": self.before}
+        told = {"format": 1, "project": self.project, "moment": self.moment.isoformat(), "cut": self.cut.isoformat()}
         return json.dumps(told)
 
     @classmethod
@@ -54,7 +52,7 @@ class InUse:
         try:
             if told["format"] != 1:
                 raise ValueError(f"format {told['format']} at the key {POINTER}, which a newer Journey wrote (this one reads 1)")
-            return cls(str(told["project"]), datetime.fromisoformat(told["moment"]), datetime.fromisoformat(told["cut"]), told["before"])
+            return cls(str(told["project"]), datetime.fromisoformat(told["moment"]), datetime.fromisoformat(told["cut"]))
         except (KeyError, TypeError) as error:
             raise ValueError(f"something else at the key {POINTER}") from error
 
@@ -81,6 +79,19 @@ def shown(url: str) -> str:
     """The URL without user and password, for messages."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def connection_settings(url: str) -> str:
+    """The URL as Feast's connection string; ${REDIS_PASSWORD}, which Feast takes from the environment, stands for a password."""
+    parts = urlsplit(url)
+    settings = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}", f"db={parts.path.strip('/') or 0}"]
+    if parts.scheme == "rediss":
+        settings.append("ssl=true")
+    if parts.username:
+        settings.append(f"username={parts.username}")
+    if parts.password:
+        settings.append("password=${REDIS_PASSWORD}")
+    return ",".join(settings)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_repo.materialize import ONLINE, prepare_online
+from feature_repo.materialize import Refresh
 from feature_repo.refresh import cut
+from feature_repo.sqlite_online import ONLINE, SqliteOnline
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
 from journey.model.sqlite_lookups import SqliteStore
@@ -110,7 +111,7 @@ def test_a_row_is_as_old_as_in_the_online_store_which_keeps_whole_seconds(tmp_pa
     frame = pd.DataFrame({"row": [0, 1], "event_timestamp": asked, "card_id": ["c", "c"]})
     found = joined(tmp_path, [view], frame.astype({"event_timestamp": "datetime64[us, UTC]"}))
     assert [row["cards_value"] for row in found] == [7, None]
-    prepare_online([view], tmp_path / "feast", START + 24 * HOUR, HOUR).switch_in()
+    SqliteOnline(tmp_path / "feast").prepare(Refresh([view], START + 24 * HOUR, HOUR)).switch_in()
     store = SqliteStore(tmp_path / "feast" / ONLINE, (view.lookup,))
     assert [store.read({"card_id": "c"}, moment).get("cards_value") for moment in asked] == [7, None]
     store.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_repo.materialize import ONLINE, prepare_online
+from feature_repo.materialize import Refresh
+from feature_repo.sqlite_online import ONLINE, SqliteOnline
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
 from journey.model.sqlite_lookups import SqliteStore
@@ -29,7 +30,7 @@ def view_of(folder: Path, rows: list[tuple[str, datetime, int]]) -> ViewTable:
 def test_rows_from_before_1970_are_known_and_rows_from_the_cut_on_are_not(tmp_path):
     cut = MOMENT - REFRESH / 4
     rows = [("old", datetime(1931, 5, 1, tzinfo=UTC), 3), ("new", cut, 4), ("just", cut - timedelta(microseconds=1), 5)]
-    prepared = prepare_online([view_of(tmp_path / "rows", rows)], tmp_path / "feast", MOMENT, REFRESH)
+    prepared = SqliteOnline(tmp_path / "feast").prepare(Refresh([view_of(tmp_path / "rows", rows)], MOMENT, REFRESH))
     assert prepared.rows == {"homes": 2}
     prepared.switch_in()
     store = SqliteStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
@@ -38,7 +39,7 @@ def test_rows_from_before_1970_are_known_and_rows_from_the_cut_on_are_not(tmp_pa
 
 
 def test_a_view_that_has_no_rows_yet_makes_a_store_in_which_nothing_is_found(tmp_path):
-    prepare_online([view_of(tmp_path / "rows", [])], tmp_path / "feast", MOMENT, REFRESH).switch_in()
+    SqliteOnline(tmp_path / "feast").prepare(Refresh([view_of(tmp_path / "rows", [])], MOMENT, REFRESH)).switch_in()
     store = SqliteStore(tmp_path / "feast" / ONLINE, (LOOKUP,))
     assert store.read({"home_id": "old"}, MOMENT) == {}
     store.close()

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_repo.materialize import Prepared, prepare_online
+from feature_repo.materialize import Refresh
+from feature_repo.sqlite_online import PreparedFile, SqliteOnline
 from feature_repo.views import ViewTable
 from journey.artifacts import Lookup, LookupFeature
 from journey.errors import Unavailable
@@ -51,12 +52,12 @@ def view(folder: Path, of: Lookup, keys: list, values: list[tuple], age: timedel
     return ViewTable(of, "at", folder / f"{of.view}.parquet")
 
 
-def prepared(home: Path, values: dict[str, tuple], age: timedelta = HOUR) -> Prepared:
+def prepared(home: Path, values: dict[str, tuple], age: timedelta = HOUR) -> PreparedFile:
     views = [
         view(home.parent / "computed", CARD, list(values), list(values.values()), age),
         view(home.parent / "computed", SHOP, list(range(-1, len(values) - 1)), list(values.values()), age),
     ]
-    return prepare_online(views, home, MOMENT, REFRESH)
+    return SqliteOnline(home).prepare(Refresh(views, MOMENT, REFRESH))
 
 
 @pytest.fixture(scope="session")
