@@ -8,15 +8,20 @@ from pathlib import Path
 import typer
 
 from app.cli.opened import opened
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.cli.there import carried, flag
 from journey.records.entries import AuditEntry
 
 
-def audit(project: ProjectOption = Path(), home: HomeOption = None, as_json: JsonOption = False) -> None:
+def audit(
+    project: ProjectOption = Path(), home: HomeOption = None, target: TargetOption = "local", as_json: JsonOption = False
+) -> None:
     """Show the audit log of the project's model, after looking whether every line of it holds.
 
     Example: journey audit -p examples/payments
     """
+    if carried(project, target, "audit", *flag("--json", as_json)):
+        return
     with opened(project, home, dict(os.environ)) as records:
         verified = records.ledger.verify_audit()
         entries = records.ledger.audit_trail(records.model)

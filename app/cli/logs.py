@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import HomeOption, ProjectOption, home_of
+from app.cli.options import HomeOption, ProjectOption, TargetOption, home_of
+from app.cli.there import carried
 from journey.errors import ProjectError
 
 
@@ -17,11 +18,15 @@ def logs(
     step: Annotated[str | None, typer.Argument(help="A step of it.", show_default="a list of its steps")] = None,
     project: ProjectOption = Path(),
     home: HomeOption = None,
+    target: TargetOption = "local",
 ) -> None:
     """Show the runs, the steps of a run, or what a step of a run wrote.
 
     Example: journey logs last train-model.logistic
+    Example: journey logs last --target kind
     """
+    if carried(project, target, "logs", *(word for word in (run, step) if word is not None)):
+        return
     runs = home_of(project, home) / "runs"
     if run is None:
         typer.echo("\n".join(_run_line(path) for path in _runs(runs)) or f"no runs in {runs}")

@@ -1,6 +1,7 @@
 """The records of a project's home, opened for a command."""
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,12 @@ from app.cli.options import home_of
 from components.operations.promote import Promoter
 from journey.clock import clock_of
 from journey.errors import ProjectError
+from journey.places import Places
 from journey.project import load_project
 from journey.records.ledger import Ledger
+from pipelines.placement import target_of
+
+ACTOR = "JOURNEY_ACTOR"
 
 
 @dataclass(frozen=True)
@@ -25,37 +30,38 @@ class Opened:
     """
 
     model: str
-    home: Path
+    places: Places
     ledger: Ledger
     now: datetime
 
     @property
     def promoter(self) -> Promoter:
         """Who changes which version answers."""
-        return Promoter(self.ledger, self.home)
+        return Promoter(self.ledger, self.places)
 
 
 @contextmanager
-def opened(project: Path, home: Path | None, environment: dict[str, str]) -> Iterator[Opened]:
-    """Opens the ledger of a project's home.
+def opened(project: Path, home: Path | None, environment: dict[str, str], target: str = "local") -> Iterator[Opened]:
+    """Opens the ledger of a target of a project: the home's, or the one that the target names.
 
     Raises:
-        ProjectError: project.yaml is wrong, or nothing was ever run in this home.
+        ProjectError: project.yaml is wrong, there is no such target, or nothing was ever run in this home.
+        Unavailable: the ledger doesn't answer.
     """
-    model, folder = load_project(project).name, home_of(project, home)
-    path = folder / "ledger.db"
-    if not path.is_file():
+    plan, folder = load_project(project), home_of(project, home)
+    places = Places(target_of(plan, target), folder, environment)
+    if not places.target.ledger and not (folder / "ledger.db").is_file():
         raise ProjectError(f"ledger: expected ledger.db in {folder}, found none. `journey run -p {project}` makes it.")
-    ledger = Ledger.connect(f"sqlite:///{path}")
+    ledger = Ledger.connect(places.ledger)
     try:
-        yield Opened(model, folder, ledger, clock_of(environment).now())
+        yield Opened(plan.name, places, ledger, clock_of(environment).now())
     finally:
         ledger.close()
 
 
 def somebody() -> str:
-    """Who types: the user's name, for the audit log."""
+    """Who asks, for the audit log: the user's name; in a pod, who carried the command there."""
     try:
-        return getpass.getuser()
+        return os.environ.get(ACTOR) or getpass.getuser()
     except (KeyError, OSError):
         return "somebody"

@@ -10,6 +10,9 @@ HomeOption = Annotated[
     Path | None,
     typer.Option("--home", envvar="JOURNEY_HOME", help="Where runs, models and the ledger are kept.", show_default="PROJECT/.journey"),
 ]
+TargetOption = Annotated[
+    str, typer.Option("--target", help="Where the project runs: a target of project.yaml.", show_default="local")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout; progress goes to stderr.")]
 
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli.opened import Opened, opened, somebody
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.cli.there import carried, flag, option
 from journey.errors import DataError
 from journey.records.entries import PromotionRequest
 
@@ -18,6 +19,7 @@ def promote(
     version: Annotated[int | None, typer.Argument(min=1, help="The version to promote.", show_default="the newest")] = None,
     project: ProjectOption = Path(),
     home: HomeOption = None,
+    target: TargetOption = "local",
     reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "asked for",
     replaces: Annotated[
         int | None, typer.Option(min=0, help="The promotion that it replaces; refused if another came between.", show_default="the newest")
@@ -27,7 +29,11 @@ def promote(
     """Make a version champion: a running server follows within a second, without losing a request.
 
     Example: journey promote 2 --reason "better on the newest month"
+    Example: journey promote --target kind
     """
+    words = (*(() if version is None else (str(version),)), *option("--reason", reason), *option("--replaces", replaces))
+    if carried(project, target, "promote", *words, *flag("--json", as_json)):
+        return
     with opened(project, home, dict(os.environ)) as records:
         wanted = version if version is not None else _newest(records)
         seen = records.ledger.current(records.model)

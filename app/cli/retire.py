@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli.opened import opened, somebody
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.cli.there import carried, flag, option
 from journey.records.entries import Retirement
 
 
@@ -17,6 +18,7 @@ def retire(
     version: Annotated[int, typer.Argument(min=1, help="The version to retire.")],
     project: ProjectOption = Path(),
     home: HomeOption = None,
+    target: TargetOption = "local",
     reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "asked for",
     as_json: JsonOption = False,
 ) -> None:
@@ -24,6 +26,8 @@ def retire(
 
     Example: journey retire 1 --reason "trained on wrong prices"
     """
+    if carried(project, target, "retire", str(version), *option("--reason", reason), *flag("--json", as_json)):
+        return
     with opened(project, home, dict(os.environ)) as records:
         retired = records.promoter.retire(Retirement(records.model, version, somebody(), reason, records.now))
     if as_json:

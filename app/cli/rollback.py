@@ -9,19 +9,24 @@ from typing import Annotated
 import typer
 
 from app.cli.opened import opened, somebody
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.cli.there import carried, flag, option
 
 
 def rollback(
     project: ProjectOption = Path(),
     home: HomeOption = None,
+    target: TargetOption = "local",
     reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")] = "asked for",
     as_json: JsonOption = False,
 ) -> None:
     """Give the champion's role back to the version that had it before, retired or not.
 
     Example: journey rollback --reason "complaints since noon"
+    Example: journey rollback --target kind
     """
+    if carried(project, target, "rollback", *option("--reason", reason), *flag("--json", as_json)):
+        return
     with opened(project, home, dict(os.environ)) as records:
         before = records.ledger.current(records.model)
         promotion = records.promoter.rollback(records.model, somebody(), reason, records.now)

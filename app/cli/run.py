@@ -1,27 +1,24 @@
 """`journey run`: the training pipeline, from raw data to a registered version."""
 
 import json
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.interruption import INTERRUPTED, heed_sigterm
 
 if TYPE_CHECKING:
     from pipelines.runs import Progress, Run
-
-_INTERRUPTED = 128 + signal.SIGINT      # the exit code that shells know
 
 
 def run(
     project: ProjectOption = Path(),
     home: HomeOption = None,
-    target: Annotated[str, typer.Option(help="Where to run: a target of project.yaml.")] = "local",
+    target: TargetOption = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="How many steps at a time.", show_default="one for each core")] = None,
     until: Annotated[str | None, typer.Option(help="The last step to run, such as curate-data.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another run of this project is going on.")] = False,
@@ -30,8 +27,9 @@ def run(
     """Train, validate, package and register a model; what did not change is not done again.
 
     Example: journey run -p examples/payments
+    Example: journey run -p examples/payments --target kind
     """
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    heed_sigterm()
     try:
         from app.report.run import write_report
         from pipelines.submit import RunOptions, keep, submit
@@ -40,10 +38,10 @@ def run(
         done = submit(project, target=target, options=options)
     except KeyboardInterrupt:
         typer.echo("journey: interrupted. Finished steps are kept: the next run goes on from there.", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
-    page = write_report(done, done.project, done.home / "runs" / done.id / "report.html")
-    done = replace(done, report=page)
-    keep(done)
+        raise typer.Exit(INTERRUPTED) from None
+    if done.report is None:             # a run in a cluster has made its page there
+        done = replace(done, report=write_report(done, done.project, done.home / "runs" / done.id / "report.html"))
+        keep(done)
     if as_json:
         typer.echo(json.dumps(done.json()))
     else:
@@ -52,14 +50,6 @@ def run(
         if done.error:
             typer.echo(f"journey: {done.error}", err=True)
         raise typer.Exit(done.exit_code)
-
-
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
-    """Whoever ends a run politely has it end its children and write down that it ended."""
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):           # Ctrl-C is ignored, as in a shell's background
-        raise KeyboardInterrupt
-    handler(number, frame)
 
 
 def _progress() -> "Progress":

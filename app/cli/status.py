@@ -9,7 +9,8 @@ from pathlib import Path
 import typer
 
 from app.cli.opened import Opened, opened
-from app.cli.options import HomeOption, JsonOption, ProjectOption
+from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
+from app.cli.there import carried, flag
 from journey.records.entries import Promotion, Retraining, RunRecord, Version
 
 _SHOWN = 5         # runs and retrainings; the newest
@@ -27,11 +28,16 @@ class Standing:
     runs: tuple[RunRecord, ...]
 
 
-def status(project: ProjectOption = Path(), home: HomeOption = None, as_json: JsonOption = False) -> None:
+def status(
+    project: ProjectOption = Path(), home: HomeOption = None, target: TargetOption = "local", as_json: JsonOption = False
+) -> None:
     """Show the model's versions and roles, its newest runs and its retrainings.
 
     Example: journey status -p examples/payments --json
+    Example: journey status -p examples/payments --target kind
     """
+    if carried(project, target, "status", *flag("--json", as_json)):
+        return
     with opened(project, home, dict(os.environ)) as records:
         standing = _standing(records)
     if as_json:

@@ -23,13 +23,14 @@ ORIGINS: dict[Literal["spine", "request", "view"], str] = {
 }
 
 
-def write_report(run: "Run", project: Path, page: Path) -> Path:
+def write_report(run: "Run", project: Path, page: Path, target: str = "local") -> Path:
     """Writes the page of a run, finished or not: what is there is shown.
 
     Args:
         run: the run, with the artifacts of the steps that finished.
         project: the project's folder, for the command that repeats the run.
         page: where the page is written; its folder is made.
+        target: of the run, for the same command.
 
     Returns:
         The page's path.
@@ -54,7 +55,7 @@ def write_report(run: "Run", project: Path, page: Path) -> Path:
         leaderboard=_leaderboard(board),
         choice=choice,
         verdicts=_verdicts(comparison),
-        command=f"journey run -p {shlex.quote(project.name)}",
+        command=shlex.join(["journey", "run", "-p", project.name, *(["--target", target] if target != "local" else [])]),
     )
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(html, encoding="utf-8")

@@ -104,6 +104,8 @@ class EventWriter:
 class RelayedOutput(io.TextIOBase):
     """A stdout whose text arrives as it was, though a container's log mixes it with stderr and cuts it into lines."""
 
+    encoding = "utf-8"
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -113,6 +115,8 @@ class RelayedOutput(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Writes the text as events."""
+        if not isinstance(text, str):       # whoever tries whether this takes bytes is told that it doesn't
+            raise TypeError(f"expected text, found {type(text).__name__}")
         for begin in range(0, len(text), _OUT_CHARACTERS):
             self._stream.write(json.dumps({"journey": "out", "text": text[begin : begin + _OUT_CHARACTERS]}) + "\n")
         return len(text)

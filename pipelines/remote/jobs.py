@@ -27,7 +27,7 @@ Json = Mapping[str, object]
 STARTS_AGAIN = 3                        # an executor that its node lost goes on from where it was; four losses in one run are no accident
 KEPT_SECONDS = 24 * 3600                # a Job that has ended can be looked at for a day
 _GRACE_SECONDS = 30                     # to take away the step pods, and to note that the run ended
-_COMMAND = ("python", "-m", "app.cli.main")
+_MODULES = {EXECUTOR: "app.executor", OPERATOR: "app.relayed"}
 _RESOURCES: Mapping[str, Json] = {
     # measured: 350 MiB while it compiles the pipeline, 200 MiB afterwards; the steps have pods of their own
     EXECUTOR: {"requests": {"cpu": "250m", "memory": "768Mi"}, "limits": {"memory": "768Mi"}},
@@ -43,7 +43,7 @@ class Command:
     Attributes:
         name: of the Job.
         component: EXECUTOR: a run, started again where it is lost; OPERATOR: anything else, done once.
-        words: what would be typed after `journey`; they go to the process as they are, past any shell.
+        words: the process's arguments, which get there as they are, past any shell: of an operator what would be typed after `journey`.
         image: the project's, by digest.
         model: the project's name.
         target, place: the target's name, and what project.yaml says of it.
@@ -99,7 +99,7 @@ def _pod(command: Command) -> Json:
                 "name": command.component,
                 "image": command.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": [*_COMMAND, *command.words],
+                "command": ["python", "-m", _MODULES[command.component], *command.words],
                 "env": _variables(command),
                 "envFrom": settings(),
                 "resources": _RESOURCES[command.component],
