@@ -1,4 +1,4 @@
-"""Steps 15 and 16 as KFP components."""
+"""Steps 15 to 17 as KFP components."""
 
 from typing import NamedTuple
 
@@ -76,8 +76,44 @@ def register_model(
     )
     ledger = Ledger.connect(places.ledger)
     try:
-        registered = register(name, Path(bundle.path), lineage, Records(ledger, Registry.at(home), Trusted.of(places.keys)))
+        kept = Records(ledger, Registry.at(home, places.registry), Trusted.of(places.keys))
+        registered = register(name, Path(bundle.path), lineage, kept)
     finally:
         ledger.close()
     print(f"model {name}, version {registered.version}, bundle {registered.digest}")  # noqa: T201  the step's log
     return (registered.version, registered.digest)
+
+
+@dsl.component(base_image=STEP_IMAGE, install_kfp_package=False)
+def containerize_model(
+    name: str,
+    version: int,
+    registry: dict,
+    records: dict,
+    bundle: dsl.Input[dsl.Model],
+) -> NamedTuple("Containerized", image=str):  # type: ignore[valid-type]  # KFP reads the outputs' names here
+    """The image that serves the version, in the registry and by digest in the ledger; the same bundle gives the same image."""
+    import os
+    from pathlib import Path
+
+    from components.connections.image_registry import ImageRegistry
+    from components.image import SERVING_IMAGE, VERSION
+    from components.release.additions import model_addition
+    from components.release.containerize import Named, containerize
+    from journey.clock import clock_of
+    from journey.places import Places, resolved
+    from journey.records.ledger import Ledger
+    from journey.sections import Target
+
+    addition = model_addition(name, Path(bundle.path))
+    nodes = resolved(registry["images"], os.environ)
+    with ImageRegistry.at(resolved(registry.get("push") or nodes, os.environ)) as images:
+        digest = containerize(images, Named(SERVING_IMAGE, VERSION), Named(name, f"v{version}"), addition)
+    reference = f"{nodes}/{name}@{digest}"
+    ledger = Ledger.connect(Places(Target.model_validate(records), Path(os.environ["JOURNEY_HOME"]), os.environ).ledger)
+    try:
+        ledger.record_image(name, version, reference, clock_of(os.environ).now())
+    finally:
+        ledger.close()
+    print(f"model {name}, version {version}: image {reference}")  # noqa: T201  the step's log
+    return (reference,)

@@ -1,0 +1,113 @@
+"""What a registry of images answers, and what each refusal means for whoever reads it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from journey.errors import Unavailable
+
+NOT_A_REGISTRY = "Is the address right (targets.*.push of project.yaml)? `curl -i ADDRESS/v2/` of a registry answers 200 or 401."
+_DISK_FULL = ("no space left", '"Err":28', "ENOSPC")       # 28 is Linux's ENOSPC, as the reference registry tells it
+_TOLD_CHARACTERS = 300
+_ADVICE = {
+    400: "The registry found the upload damaged or cut short: try again.",
+    401: "Log in isn't supported: name a registry that lets this network push, or one behind a proxy that adds the login.",
+    403: "Let this network (or the proxy's login) pull and push there.",
+    405: "Is the registry read-only?",
+    413: "A proxy in front of the registry limits bodies: raise its limit (nginx: client_max_body_size 0).",
+    429: "Too many requests: try again later.",
+}
+
+
+class Answers:
+    """Sends requests to one registry and tells refusals."""
+
+    def __init__(self, name: str, client: httpx.Client) -> None:
+        """Wraps a client, which `close` closes; `name` is what messages call the registry."""
+        self._name = name
+        self._client = client
+
+    def close(self) -> None:
+        """Closes the client's connections."""
+        self._client.close()
+
+    def of(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> httpx.Response | None:
+        """The answer to a request without a body; None: what was asked for isn't there.
+
+        Raises:
+            Unavailable: nobody answers, or the answer is a refusal, or none of a registry's.
+        """
+        with self._translated():
+            response = self._client.request(method, url, headers=dict(headers or {}), follow_redirects=method in ("GET", "HEAD"))
+        if response.status_code == httpx.codes.NOT_FOUND and (method == "HEAD" or _errors(response)):
+            return None
+        return self._accepted(response)
+
+    def upload(self, url: str, media_type: str, content: bytes | Iterator[bytes], size: int) -> None:
+        """Uploads a body of `size` bytes.
+
+        Raises:
+            Unavailable: nobody answers, or the answer is a refusal.
+        """
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        with self._translated():
+            response = self._client.put(url, headers=headers, content=content)
+        self._accepted(response)
+
+    def pieces(self, url: str, what: str) -> Iterator[bytes]:
+        """What lies at an address, piece by piece.
+
+        Raises:
+            Unavailable: it isn't there, it ended early, nobody answers, or the answer is a refusal.
+        """
+        with self._translated(), self._client.stream("GET", url, follow_redirects=True) as response:
+            if not response.is_success:
+                response.read()
+            if response.status_code == httpx.codes.NOT_FOUND:
+                raise Unavailable(f"{what}: expected it in the registry, found nothing. It was deleted there: push its image again.")
+            self._accepted(response)
+            yield from response.iter_raw()
+
+    def _accepted(self, response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
+        found = _told(response)
+        status = response.status_code
+        asked = f"{response.request.method} {response.request.url.path}"
+        if any(sign in found for sign in _DISK_FULL):
+            advice = "Its disk is full: delete images there and collect its garbage, or give its volume more room."
+        elif status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            advice = "Look at the registry's log; try again when it is well."
+        else:
+            advice = _ADVICE.get(status, NOT_A_REGISTRY)
+        raise Unavailable(f"registry {self._name}: expected it to grant {asked}, found {status} {found[:_TOLD_CHARACTERS]}. {advice}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            found = type(error).__name__
+            raise Unavailable(f"registry {self._name}: expected an answer in time, found {found}. Try again.") from error
+        except httpx.TransportError as error:
+            raise Unavailable(
+                f"registry {self._name}: expected it to answer, found: {error or type(error).__name__}. "
+                "Is it running, and is its address right? In the cluster: `kubectl get pods -l app.kubernetes.io/name=registry`."
+            ) from error
+
+
+def _errors(response: httpx.Response) -> list[object]:
+    """What the registry's API says went wrong; nothing where the answer isn't in its form."""
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return []
+    errors = body.get("errors") if isinstance(body, dict) else None
+    return errors if isinstance(errors, list) else []
+
+
+def _told(response: httpx.Response) -> str:
+    errors = _errors(response)
+    return json.dumps(errors, separators=(",", ":")) if errors else " ".join(response.text.split()) or response.reason_phrase
