@@ -1,6 +1,7 @@
 """Pods as the cluster tells of them, and the pod's own reason for not starting, not running or having ended badly."""
 
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +13,7 @@ from components.connections.cluster import Cluster, Json
 
 _SIGNALLED = 128            # a container that a signal ended has the exit code 128 + signal
 _FROM_OUTSIDE = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)      # others, like SIGSEGV, are a process's own doing
-_IMAGE_EVENTS = ("Failed", "InspectFailed")
+_PULL_FAILED = "Failed to pull image"
 _SETUP_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 _NOISE = "rpc error: code = Unknown desc = "
 
@@ -25,10 +26,11 @@ _PATIENCE_SECONDS = {
     "CreateContainerError": 30,
     "CrashLoopBackOff": 60,               # three restarts: a service that it needs may have started after it
     "Unschedulable": 300,                 # room comes when other pods end, or with a new node, which takes minutes
-    "FailedMount": 60,
-    "ContainerCreating": 600,             # an image of 2 GB at 4 MB/s
+    "FailedMount": 60,                    # as a Secret; and a volume may still be let go of by another node
 }
 _OTHER_PATIENCE_SECONDS = 120             # a guess: a reason that we don't know is let be for as long as a kubelet's slowest back-off step
+_START_SECONDS = 600                      # for all together: an image of 2 GB at 4 MB/s
+_EVENTS_SECONDS = 5                       # between looks at the events of a pod that is said to be starting
 _ADVICE = {
     "InvalidImageName": "Mend the image's name.",
     "ErrImageNeverPull": "Load the image onto the node, or allow that it is pulled.",
@@ -57,7 +59,7 @@ class Terminated(_Part):
     @property
     def killed_by(self) -> int:
         """The signal that ended it; 0 where none did."""
-        return self.signal or (self.exit_code - _SIGNALLED if self.exit_code > _SIGNALLED else 0)
+        return self.signal or (self.exit_code - _SIGNALLED if 0 < self.exit_code - _SIGNALLED <= signal.NSIG else 0)
 
 
 class Reason(_Part):
@@ -201,6 +203,34 @@ def explained(cluster: Cluster, pod: Json) -> Trouble | None:
     return trouble(pod, cluster.list("Event", fields=f"involvedObject.uid={Pod.read(pod).metadata.uid}"))
 
 
+class Patience:
+    """How long one pod that doesn't start is waited for: each reason as long as it may pass, and not for ever whatever it is."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._began = time.monotonic()
+        self._looked = self._began
+        self._since: dict[str, float] = {}
+
+    def exhausted(self, pod: Json) -> Trouble | None:
+        """The reason to wait no longer; None while there is hope. Ask it as often as you look at the pod.
+
+        Raises:
+            Unavailable, Forbidden: the pod's events can't be read.
+        """
+        now = time.monotonic()
+        found = trouble(pod)
+        if found is None and now - self._looked > _EVENTS_SECONDS:
+            self._looked = now
+            found = explained(self._cluster, pod)
+        if found and now - self._since.setdefault(found.reason, now) >= found.patience_seconds:
+            return explained(self._cluster, pod) or found
+        if now - self._began > _START_SECONDS:
+            waited = f"pod {self._cluster.namespace}/{Pod.read(pod).metadata.name}: expected it to start within {_START_SECONDS} s, found"
+            return found or Trouble("NotStarted", f"{waited} it still starting. See kubectl describe pod.")
+        return None
+
+
 class _Event(_Part):
     reason: str = ""
     message: str = ""
@@ -224,7 +254,7 @@ def _ended(pod: Pod) -> Trouble | None:
         lost = ended.killed_by in _FROM_OUTSIDE
         return Trouble("Killed", _text(pod, "it to end by itself", f"killed by {_signal(ended.killed_by)}", ended.message), lost=lost)
     reason = ended.reason or "Error"
-    return Trouble(reason, _text(pod, "exit code 0", reason, ended.message or f"exit code {ended.exit_code}"))
+    return Trouble(reason, _text(pod, "exit code 0", reason, _told(ended)))
 
 
 def _out_of_memory(pod: Pod, container: Container) -> Trouble:
@@ -250,27 +280,27 @@ def _waiting(pod: Pod, events: Sequence[_Event]) -> Trouble | None:
         return None
     reason, message = waiting.reason, waiting.message
     if reason == "CrashLoopBackOff" and container.last_state.terminated:
-        last = container.last_state.terminated
-        message = f"{container.restart_count} restarts, the last ended with {last.reason} {last.message or f'exit code {last.exit_code}'}"
+        message = f"{container.restart_count} restarts, the last ended with {_told(container.last_state.terminated)}"
     elif reason == "ContainerCreating":
-        event = _newest(events, _SETUP_EVENTS)
-        if event is None:
+        event = max(events, key=lambda event: event.last_timestamp or "", default=None)
+        if event is None or event.reason not in _SETUP_EVENTS:      # none, or it has passed, and something newer goes on
             return None
         reason, message = "FailedMount", event.message
-    elif reason == "ImagePullBackOff" and (event := _newest(events, _IMAGE_EVENTS, "Failed to pull image")):
-        message = event.message
+    elif reason == "ImagePullBackOff":                              # the event has the error, this only its image
+        message = next((event.message for event in reversed(events) if event.message.startswith(_PULL_FAILED)), message)
     return Trouble(reason, _text(pod, "it to start", reason, message), _PATIENCE_SECONDS.get(reason, _OTHER_PATIENCE_SECONDS))
-
-
-def _newest(events: Sequence[_Event], reasons: Sequence[str], start: str = "") -> _Event | None:
-    fitting = [event for event in events if event.reason in reasons and event.message.startswith(start)]
-    return max(fitting, key=lambda event: event.last_timestamp or "", default=None)
 
 
 def _text(pod: Pod, expected: str, reason: str, message: str) -> str:
     found = f"{reason}: {message.replace(_NOISE, '').strip()}" if message else reason
     advice = _ADVICE.get(reason, "")
     return f"{pod.title}: expected {expected}, found {found.rstrip('.')}.{' ' if advice else ''}{advice}"
+
+
+def _told(ended: Terminated) -> str:
+    """How it ended, and the last line of what the runtime, or by FallbackToLogsOnError the log, says of it."""
+    *_, last = ["", *filter(None, map(str.strip, ended.message.splitlines()))]
+    return f"exit code {ended.exit_code}{': ' if last else ''}{last}"
 
 
 def _signal(number: int) -> str:

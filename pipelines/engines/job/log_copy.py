@@ -1,0 +1,61 @@
+"""A step's log, copied from its pod to the home: line by line while it runs, whole when it has ended."""
+
+import threading
+from pathlib import Path
+
+from components.connections.cluster import Cluster
+from journey.errors import JourneyError
+
+_LAST_LINES_SECONDS = 2.0           # of a pod that is gone nothing more can come than what is under way
+
+
+class LogCopy:
+    """Appends a pod's log to a file."""
+
+    def __init__(self, cluster: Cluster, pod: str, path: Path) -> None:
+        self._cluster = cluster
+        self._pod = pod
+        self._path = path
+        self._start = path.stat().st_size if path.is_file() else 0          # an earlier attempt's lines stay
+        self._writing = threading.Lock()
+        self._closed = False
+        self._follower: threading.Thread | None = None
+
+    def follow(self) -> None:
+        """Copies each line as it comes. Call it when the container has started; a second call does nothing."""
+        if self._follower is None:
+            self._follower = threading.Thread(target=self._followed, name=f"log of {self._pod}", daemon=True)
+            self._follower.start()
+
+    def whole(self) -> str:
+        """Copies the log of a container that has ended, in place of the lines that came so far; none where it never started.
+
+        Returns:
+            the pod's log, or where the pod is gone what came of it.
+        """
+        try:
+            found = self._cluster.log(self._pod)
+        except JourneyError:            # gone with its pod, or its node: the lines that came are all there is
+            if self._follower:
+                self._follower.join(_LAST_LINES_SECONDS)
+            found = None
+        with self._writing:
+            self._closed = True
+            with self._path.open("r+b") as file:
+                file.seek(self._start)
+                if found is None:
+                    return file.read().decode(errors="replace")
+                file.truncate()
+                file.write(found.encode())
+                return found
+
+    def _followed(self) -> None:
+        try:
+            for line in self._cluster.log_lines(self._pod):
+                with self._writing:
+                    if self._closed:
+                        return
+                    with self._path.open("ab") as file:
+                        file.write(f"{line}\n".encode())
+        except JourneyError:            # `whole` will look again
+            return

@@ -1,0 +1,148 @@
+"""One attempt at a step in a pod, from the pod's making to its end; every wait in it is bounded."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from components.connections.cluster import Cluster, Json, QuotaExceeded
+from components.connections.pods import Patience, Pod, Trouble, trouble
+from journey.errors import Conflict, JourneyError
+from pipelines.engines.job.log_copy import LogCopy
+from pipelines.engines.job.manifest import Placing, pod_of
+from pipelines.engines.job.tracebacks import raised
+from pipelines.engines.runner import Job, Report
+
+LOOK_SECONDS = 0.3              # between looks at a pod: short beside the 2 s that one takes to start
+_QUOTA_SECONDS = 300.0          # room comes when other pods end: as long as for a pod that no node has room for
+_QUOTA_PAUSE_SECONDS = 3.0
+_DELETED = "expected it to end by itself, found it deleted."
+_GOING_SECONDS = 60.0           # a pod that was told to go is gone by then, or its node is
+
+
+class Stopped(Exception):
+    """The run ended before the pod did."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a pod ended: `pod` is None where it is gone."""
+
+    pod: Pod | None
+    trouble: Trouble | None
+
+
+class StepPod:
+    """One attempt's pod."""
+
+    def __init__(self, cluster: Cluster, placing: Placing, job: Job, stop: threading.Event) -> None:
+        """Prepares; nothing is made.
+
+        Args:
+            cluster: where the pod runs.
+            placing: whose it is.
+            job: what it does.
+            stop: set when the run has ended.
+        """
+        self._cluster = cluster
+        self._placing = placing
+        self._job = job
+        self._stop = stop
+
+    def run(self) -> Report:
+        """Runs the pod to its end, keeps its log, and takes it away.
+
+        Raises:
+            Stopped: the run has ended.
+            ProjectError, Forbidden, QuotaExceeded, Unavailable: the pod can't be made, or the cluster doesn't answer.
+        """
+        began = time.monotonic()
+        name = self._made(pod_of(self._job, self._placing))
+        try:
+            log = LogCopy(self._cluster, name, self._job.log)
+            end = self._ended(name, log)
+            return self._report(end, log.whole(), time.monotonic() - began)
+        finally:
+            self._cluster.delete("Pod", name)
+
+    def _made(self, manifest: Json) -> str:
+        """Makes the pod; where the quota has no room, as soon as it has."""
+        ends = time.monotonic() + _QUOTA_SECONDS
+        while True:
+            try:
+                return self._cluster.create(manifest)
+            except Conflict:                    # its name is its own: it was made by a try whose answer was lost
+                metadata = manifest["metadata"]
+                assert isinstance(metadata, dict)
+                return str(metadata["name"])
+            except QuotaExceeded:
+                if time.monotonic() > ends:
+                    raise
+            if self._stop.wait(_QUOTA_PAUSE_SECONDS):
+                raise Stopped
+
+    def _ended(self, name: str, log: LogCopy) -> _End:
+        patience = Patience(self._cluster)
+        going_since: float | None = None
+        while not self._stop.wait(LOOK_SECONDS):
+            found = self._cluster.get("Pod", name)
+            if found is None:
+                return _End(None, Trouble("Deleted", f"pod {self._cluster.namespace}/{name}: {_DELETED}", lost=True))
+            pod = Pod.read(found)
+            if pod.ended or (pod.terminated and pod.metadata.deletion_timestamp):
+                return _End(pod, trouble(found))
+            if pod.metadata.deletion_timestamp:
+                going_since = going_since or time.monotonic()
+                if time.monotonic() - going_since > _GOING_SECONDS:
+                    self._cluster.delete("Pod", name, grace_seconds=0)
+            elif pod.started:
+                log.follow()
+            elif given_up := patience.exhausted(found):
+                return _End(pod, given_up)
+        raise Stopped
+
+    def _report(self, end: _End, log: str, seconds: float) -> Report:
+        ended = end.pod.terminated if end.pod else None
+        if end.trouble is None and end.pod and end.pod.status.phase == "Succeeded":
+            return Report(0, seconds)
+        status = ended.exit_code if ended and ended.exit_code else 1
+        why = end.trouble
+        if why and why.reason == "OOMKilled":
+            return Report(status, seconds, why=self._out_of_memory(why))
+        if end.pod and end.pod.metadata.deletion_timestamp:         # whatever its process made of being told to go
+            return Report(status, seconds, why=f"{end.pod.title}: {_DELETED}", lost=True)
+        if why and (why.lost or not ended or ended.killed_by):
+            return Report(status, seconds, why=why.text, lost=why.lost)
+        exception = raised(log) if ended and ended.exit_code == 1 else None
+        if exception:
+            exception.write(self._job.error)
+        return Report(status, seconds, why=why.text if why and why.reason != "Error" else "")
+
+    def _out_of_memory(self, why: Trouble) -> str:
+        limit = self._job.program.container.resources.limits.get("memory")
+        if not limit:
+            return why.text
+        key = f"targets.{self._placing.target}.resources.{self._job.task}.memory"
+        return f"expected at most {limit} of memory, which is its limit, found more: OOMKilled. Raise {key} in project.yaml."
+
+
+def swept(cluster: Cluster, placing: Placing) -> None:
+    """Takes away the pods of a run's steps that an executor which was killed left, and waits until they are gone.
+
+    Raises:
+        JourneyError: the cluster doesn't answer, or refuses.
+    """
+    ends = time.monotonic() + _GOING_SECONDS
+    while left := [Pod.read(pod).metadata.name for pod in cluster.list("Pod", placing.selector)]:
+        grace = None if time.monotonic() < ends else 0
+        for name in left:
+            cluster.delete("Pod", name, grace)
+        time.sleep(LOOK_SECONDS)
+
+
+def let_go(cluster: Cluster, placing: Placing) -> None:
+    """Takes away the pods of a run's steps at its end, without waiting. Where the cluster doesn't answer they go with their owner."""
+    try:
+        for pod in cluster.list("Pod", placing.selector):
+            cluster.delete("Pod", Pod.read(pod).metadata.name)
+    except JourneyError:
+        return
