@@ -1,9 +1,9 @@
 """Which version of a project's model answers: the champion, or while none is promoted the newest."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from journey.errors import DataError
+from journey.places import Places
 from journey.records.entries import Version
 from journey.records.ledger import Ledger
 
@@ -22,16 +22,17 @@ class Answering:
         return f"{self.version.model} version {self.version.version} ({kind})"
 
 
-def answering(home: Path, model: str, version: int | None = None) -> Answering:
+def answering(places: Places, model: str, version: int | None = None) -> Answering:
     """The version that answers, or the one asked for.
 
     Raises:
         DataError: there is no version, or not that one.
+        Unavailable: the ledger doesn't answer.
     """
-    path = home / "ledger.db"
-    if not path.is_file():
+    home = places.home
+    if not places.target.ledger and not (home / "ledger.db").is_file():
         raise DataError(f"model '{model}': expected a registered version, found no ledger in {home}. Train one with `journey run`.")
-    ledger = Ledger.connect(f"sqlite:///{path}")
+    ledger = Ledger.connect(places.ledger)
     try:
         if version is not None:
             champion = ledger.current(model)

@@ -14,15 +14,19 @@ from pathlib import Path
 import httpx
 
 from app.answering import answering
+from app.places import server_options
 from app.supervisor import Service, Supervisor
 from components.operations.promote import Promoter
 from journey.clock import clock_of
 from journey.errors import Conflict, ProjectError, Unavailable
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
+from journey.model.lookups import is_redis
+from journey.places import Places
 from journey.project import Project, load_project
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
+from pipelines.placement import target_of
 from pipelines.trigger import PATH as RETRAIN_PATH
 
 ACTOR = "journey up"
@@ -76,13 +80,24 @@ def up(place: Place, told: Callable[[str], None], stop: threading.Event) -> None
         server, trigger = f"http://{place.host}:{fixed.port}", f"http://{place.host}:{fixed.trigger_port}"
         environment = os.environ | {"JOURNEY_HOME": str(place.home), "JOURNEY_PROJECT": str(place.project)}
         facts = {"project": project.name, "server": server, "trigger": trigger, "clock": environment.get("JOURNEY_CLOCK", "")}
-        needs = place.home / "feast" / "online.db" if looks_up else None
+        needs = _online_file(place, project) if looks_up else None
         keeper = Supervisor(services(fixed, project, server, trigger, needs), place.folder, environment, told, facts)
         beginning = _Beginning(place, project, (server, trigger), told, stop)
         beginning.start()
         keeper.run(stop)
         if beginning.error is not None:
             raise beginning.error
+
+
+def places_of(place: Place, project: Project) -> Places:
+    """Where the loop's records are: the target `local`'s."""
+    return Places(target_of(project, "local"), place.home, os.environ)
+
+
+def _online_file(place: Place, project: Project) -> Path | None:
+    """The file that the server waits for; None where looked-up features aren't in one."""
+    online = places_of(place, project).online
+    return None if is_redis(online) else Path(online)
 
 
 def require_version(place: Place, project: Project) -> bool:
@@ -93,26 +108,28 @@ def require_version(place: Place, project: Project) -> bool:
         DataError: its bundle is gone.
         Untrusted: its bundle was changed, or its key isn't trusted.
     """
-    ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
+    places = places_of(place, project)
+    ledger = Ledger.connect(places.ledger)
     try:
         if all(version.retired is not None for version in ledger.versions(project.name)):
             raise ProjectError(f"model '{project.name}': expected a version in {place.home}, found none. `journey run` makes one.")
     finally:
         ledger.close()
-    record = answering(place.home, project.name).version
-    return bool(open_bundle(Path(record.uri), Trusted.of(place.home / "keys")).signature.lookups)
+    record = answering(places, project.name).version
+    return bool(open_bundle(Path(record.uri), Trusted.of(places.keys)).signature.lookups)
 
 
 def promote_first(place: Place, project: Project) -> str:
     """Makes the newest version champion where the model has none, and says which version answers."""
-    ledger = Ledger.connect(f"sqlite:///{place.home}/ledger.db")
+    places = places_of(place, project)
+    ledger = Ledger.connect(places.ledger)
     try:
         champion = ledger.current(project.name)
         if champion is not None:
             return f"{project.name} version {champion.version} is champion"
         newest = [version for version in ledger.versions(project.name) if version.retired is None][-1]
         wanted = PromotionRequest(project.name, newest.version, 0, ACTOR, "the first version", clock_of(os.environ).now())
-        promotion = Promoter(ledger, place.home).promote(wanted)
+        promotion = Promoter(ledger, places).promote(wanted)
         return f"{project.name} version {promotion.version} promoted: the first"
     finally:
         ledger.close()
@@ -124,13 +141,13 @@ def services(place: Place, project: Project, server: str, trigger: str, needs: P
     home, folder = str(place.home), str(place.project)
     latency = str(project.monitoring.latency_ms)
     serving = (*python, "serving", "--home", home, "--model", project.name, "--host", place.host, "--port", str(place.port))
-    feedback = ("--feedback",) if project.monitoring.feedback else ()
+    options = (*server_options(target_of(project, "local")), *(("--feedback",) if project.monitoring.feedback else ()))
     windows = ",".join(project.monitoring.windows)
     watching = (*python, "monitoring", "--server", f"{server}/metrics", "--trigger", trigger + RETRAIN_PATH, "--windows", windows)
     refresh = [Service("refresh", (*python, "pipelines.refresher", "-p", folder, "--home", home))] if project.entities else []
     return [
         *refresh,
-        Service("server", (*serving, "--latency-ms", latency, *feedback), needs=needs),
+        Service("server", (*serving, "--latency-ms", latency, *options), needs=needs),
         Service("monitor", (*watching, "--out", str(place.folder))),
         Service(
             "trigger",

@@ -63,8 +63,13 @@ def named_in(*texts: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for text in texts if text for name in _NAMED.findall(text)))
 
 
-def resolved(text: str, environment: Mapping[str, str]) -> str:
+def resolved(text: str, environment: Mapping[str, str], where: str = "") -> str:
     """The text with each `${NAME}` replaced by the environment's value, which no error ever shows.
+
+    Args:
+        text: as project.yaml has it.
+        environment: usually os.environ.
+        where: the key of project.yaml, for the error; "" shows the text in its place.
 
     Raises:
         ProjectError: a name isn't set.
@@ -73,7 +78,10 @@ def resolved(text: str, environment: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         found = environment.get(match[1])
         if not found:
-            raise ProjectError(f"'{text}': expected the environment variable {match[1]} to be set, found it unset or empty. Export it.")
+            raise ProjectError(
+                f"{where or repr(text)}: expected the environment variable {match[1]} to be set, found it unset or empty; "
+                f"run `export {match[1]}=…` and try again"
+            )
         return found
 
     return _NAMED.sub(value, text)

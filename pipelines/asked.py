@@ -1,12 +1,15 @@
 """What a run was asked for, with everything looked up."""
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from journey.places import Places
 from journey.project import Project
 from journey.sections import Target
+from pipelines.placement import target_of
 from pipelines.runs import RunOptions
 
 
@@ -32,7 +35,12 @@ class Asked:
     @property
     def place(self) -> Target:
         """What project.yaml says of the target; `local` needn't stand there."""
-        return self.project.targets.get(self.target, Target())
+        return target_of(self.project, self.target)
+
+    @property
+    def places(self) -> Places:
+        """Where this process finds the target's records."""
+        return Places(self.place, self.home, os.environ)
 
 
 def new_id() -> str:

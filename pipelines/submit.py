@@ -10,7 +10,8 @@ from components.pod import INSIDE
 from journey import telemetry
 from journey.artifacts import Board, Champion, Choice
 from journey.errors import DataError, JourneyError, ProjectError
-from journey.model.keys import SigningKey
+from journey.model.keys import SigningKey, public_id
+from journey.places import Places
 from journey.project import Project, load_project
 from journey.records.entries import RunRecord
 from journey.records.ledger import Ledger
@@ -20,6 +21,7 @@ from pipelines.engines.local.engine import Ended, Request, execute
 from pipelines.engines.local.graph import read
 from pipelines.engines.local.lock import held
 from pipelines.engines.local.values import Values
+from pipelines.placement import target_of
 from pipelines.preload import libraries_of
 from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step, keep
 from pipelines.sections import sections_of
@@ -62,7 +64,7 @@ def submit(project: Path, pipeline: str = "training", target: str = "local", *, 
 def _run_here(asked: Asked) -> Run:
     """Runs beside the home: on this machine, or in the pod that holds the cluster's volume."""
     with held(asked.home, asked.run, wait=asked.options.wait):
-        ledger = Ledger.connect(f"sqlite:///{asked.home}/ledger.db")
+        ledger = Ledger.connect(asked.places.ledger)
         try:
             _end_those_that_were_killed(ledger)
             begun = RunRecord(asked.run, asked.project.name, asked.pipeline, asked.target, datetime.now(UTC), engine_run=asked.run)
@@ -106,13 +108,11 @@ def _end_those_that_were_killed(ledger: Ledger) -> None:
 def _refuse_unknown(project: Project, pipeline: str, target: str) -> None:
     if pipeline not in PIPELINES:
         raise ProjectError(f"pipeline: expected one of {', '.join(PIPELINES)}, found '{pipeline}'")
-    known = sorted({"local", *project.targets})
-    if target not in known:
-        raise ProjectError(f"target: expected one of {', '.join(known)}, found '{target}'. Declare it under targets in project.yaml.")
+    target_of(project, target)
 
 
 def _executed(asked: Asked, ledger: Ledger) -> Ended:
-    sections = sections_of(asked.project, asked.directory, SigningKey.load_or_create(asked.home / "keys").id)
+    sections = sections_of(asked.project, asked.directory, _signer(asked.places), asked.target)
     compiled = compiled_training(sections, asked.home / "cache" / "pipelines")
     request = Request(
         run=asked.run,
@@ -128,6 +128,13 @@ def _executed(asked: Asked, ledger: Ledger) -> Ended:
         holds=lambda task, cached: task != _REGISTER or _is_registered(ledger, asked.project.name, cached),
     )
     return execute(read(compiled.spec, compiled.platform), request)
+
+
+def _signer(places: Places) -> str:
+    """The id of the key that the bundle will be signed with. A pod's key is with the step that signs alone: others know whose it is."""
+    if places.target.engine == "job":
+        return public_id(places.keys)
+    return SigningKey.load_or_create(places.keys).id
 
 
 def _is_registered(ledger: Ledger, model: str, cached: Mapping[str, object]) -> bool:

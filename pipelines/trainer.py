@@ -1,6 +1,7 @@
 """Training for the trigger: the pipelines of this machine, and the promotion of what they make."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,17 @@ from components.operations.promote import Promoter
 from journey.artifacts import Comparison, Curated
 from journey.clock import Clock
 from journey.errors import DataError, Unavailable
+from journey.places import Places
+from journey.project import load_project
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Retraining
 from journey.records.ledger import Ledger
+from pipelines.placement import target_of
 from pipelines.retraining import ACTOR, Trained
 from pipelines.runs import Run, RunOptions
 from pipelines.submit import submit
 
 CURATE, CHOOSE = "curate-data", "choose-model"
+LOCAL = "local"                     # the target that is this machine
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,18 @@ class LocalTrainer:
             at=self.clock.now(),
             evidence={"retraining": request.key, "run": trained.run, "onset": request.onset.isoformat() if request.onset else None},
         )
-        return Promoter(self.ledger, self.home).promote(wanted)
+        return Promoter(self.ledger, self._places).promote(wanted)
 
     def conclude(self, request: Retraining, promotion: Promotion) -> None:
         """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows."""
-        promoter = Promoter(self.ledger, self.home)
+        promoter = Promoter(self.ledger, self._places)
         if request.version is not None and request.version != promotion.version:
             reason = f"replaced by version {promotion.version}: {promotion.reason}"
             promoter.retire(Retirement(self.model, request.version, ACTOR, reason, self.clock.now()))
+
+    @property
+    def _places(self) -> Places:
+        return Places(target_of(load_project(self.project), LOCAL), self.home, os.environ)
 
     def _submit(self, onset: datetime | None, until: str | None = None, run: str | None = None) -> Run:
         parameters = {"onset": onset.isoformat()} if onset else {}

@@ -25,11 +25,13 @@ from pydantic import ValidationError
 from components.operations.retrain import Asked, Decision, Policy
 from journey.clock import EPOCH, clock_of, duration
 from journey.errors import JourneyError, RequestError, Unavailable
+from journey.places import Places
 from journey.project import load_project
 from journey.records.ledger import Ledger
 from monitoring.alerts import Alert, Webhook
 from monitoring.rules import TRIGGER_CLASS, rules_of
 from pipelines.niceness import give_way
+from pipelines.placement import target_of
 from pipelines.retention import keep_forgetting
 from pipelines.retraining import Retrainer
 
@@ -203,7 +205,8 @@ def main() -> int:
     try:
         project = load_project(wanted.project)
         policy = Policy(duration(project.retraining.cooldown), project.retraining.per_day, project.retraining.fresh_rows)
-        ledger, clock = Ledger.connect(f"sqlite:///{wanted.home.resolve()}/ledger.db"), clock_of(os.environ)
+        places = Places(target_of(project, "local"), wanted.home, os.environ)
+        ledger, clock = Ledger.connect(places.ledger), clock_of(os.environ)
         trainer = LocalTrainer(wanted.project, wanted.home, project.name, ledger, clock)
         retrainer = Retrainer(ledger, project.name, policy, duration(project.features.refresh), clock, trainer)
         service = _listening(wanted.host, wanted.port, retrainer)

@@ -1,5 +1,6 @@
 """`journey predict`: a file of rows, scored as the server would score them."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from app.predict import Layout
     from journey.model.bundle import BundleSignature
     from journey.model.scoring_tables import LookUp
+    from journey.places import Places
     from journey.project import Project
 
 
@@ -30,31 +32,32 @@ def predict(
     from journey.model.bundle import open_bundle
     from journey.model.keys import Trusted
     from journey.model.scoring import Scorer
+    from journey.places import Places
     from journey.project import load_project
+    from pipelines.placement import target_of
 
-    plan, place = load_project(project), home_of(project, home)
-    chosen = answering(place, plan.name, version)
+    plan = load_project(project)
+    places = Places(target_of(plan, "local"), home_of(project, home), os.environ)
+    chosen = answering(places, plan.name, version)
     typer.echo(f"scored by {chosen.words}", err=True)
-    scorer = Scorer(open_bundle(Path(chosen.version.uri), Trusted.of(place / "keys")))
-    done = predict_file(scorer, _look_up(place, scorer.signature), source, output, _layout(plan))
+    scorer = Scorer(open_bundle(Path(chosen.version.uri), Trusted.of(places.keys)))
+    done = predict_file(scorer, _look_up(places, scorer.signature), source, output, _layout(plan))
     refused = f", {done.refused} of them with an error, the first in {done.example}" if done.refused else ""
     typer.echo(f"{output}: {done.rows} rows{refused}", err=True)
 
 
-def _look_up(home: Path, signature: "BundleSignature") -> "LookUp":
+def _look_up(places: "Places", signature: "BundleSignature") -> "LookUp":
     """Looks rows up in the online features as they are now."""
-    import os
-
     from journey.clock import clock_of
-    from journey.model.lookups import open_online
+    from journey.model.lookups import is_redis, open_online
     from journey.model.scoring_tables import nothing_looked_up
 
     if not signature.lookups:
         return nothing_looked_up
-    path = home / "feast" / "online.db"
-    if not path.is_file():
-        typer.echo(f"no online features in {path}: looked-up values count as missing. `journey up` builds them.", err=True)
-    store, now = open_online(str(path), signature.lookups), clock_of(os.environ).now()
+    place = places.online
+    if not is_redis(place) and not Path(place).is_file():
+        typer.echo(f"no online features in {place}: looked-up values count as missing. `journey up` builds them.", err=True)
+    store, now = open_online(place, signature.lookups), clock_of(os.environ).now()
     return lambda values: store.read(values, now)
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import HomeOption, ProjectOption, home_of
+from app.places import server_options
 
 if TYPE_CHECKING:
     from journey.model.bundle import BundleSignature
+    from journey.places import Places
     from journey.project import Project
 
 
@@ -32,15 +34,18 @@ def serve(
     from journey.clock import duration
     from journey.model.bundle import open_bundle
     from journey.model.keys import Trusted
+    from journey.places import Places
     from journey.project import load_project
+    from pipelines.placement import target_of
 
     plan, place = load_project(project), home_of(project, home)
-    chosen = answering(place, plan.name)
-    signature = open_bundle(Path(chosen.version.uri), Trusted.of(place / "keys")).signature
+    places = Places(target_of(plan, "local"), place, os.environ)
+    chosen = answering(places, plan.name)
+    signature = open_bundle(Path(chosen.version.uri), Trusted.of(places.keys)).signature
     if signature.lookups:
         typer.echo("building the online features", err=True)
         _refresh(project.resolve(), place, duration(plan.features.refresh).total_seconds())
-    server = subprocess.Popen(_command(plan, place, host, port), stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(_command(plan, places, host, port), stdout=subprocess.PIPE, text=True)
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: server.terminate())
     assert server.stdout is not None
@@ -50,9 +55,9 @@ def serve(
     raise typer.Exit(server.wait())
 
 
-def _command(plan: "Project", home: Path, host: str, port: int) -> list[str]:
-    options = ["--feedback"] if plan.monitoring.feedback else []
-    server = [sys.executable, "-m", "serving", "--home", str(home), "--model", plan.name, "--newest", *options]
+def _command(plan: "Project", places: "Places", host: str, port: int) -> list[str]:
+    options = [*server_options(places.target), *(["--feedback"] if plan.monitoring.feedback else [])]
+    server = [sys.executable, "-m", "serving", "--home", str(places.home), "--model", plan.name, "--newest", *options]
     return [sys.executable, "-m", "app.child", str(os.getpid()), *server, "--host", host, "--port", str(port),
             "--latency-ms", str(plan.monitoring.latency_ms)]
 

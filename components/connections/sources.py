@@ -1,6 +1,5 @@
 """Where raw tables come from: the sources of project.yaml, opened so that they can be read."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,10 +8,8 @@ from typing import Protocol
 
 from components.connections.files import FileTable
 from components.connections.sqlite import Database, DatabaseTable, database_path
-from journey.errors import ProjectError
+from journey.places import resolved
 from journey.sections import FilesSource, Source
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -55,30 +52,11 @@ def open_sources(sources: Mapping[str, Source], surroundings: Surroundings) -> I
         for name, source in sources.items():
             if isinstance(source, FilesSource):
                 where = f"sources.{name}.files"
-                tables[name] = FileTable(where, source, surroundings.project / resolved(source.files, where, surroundings.environment))
+                tables[name] = FileTable(where, source, surroundings.project / resolved(source.files, surroundings.environment, where))
             else:
                 where = f"sources.{name}.sql"
-                path = surroundings.project / database_path(resolved(source.sql, where, surroundings.environment), where)
+                path = surroundings.project / database_path(resolved(source.sql, surroundings.environment, where), where)
                 if path not in databases:
                     databases[path] = stack.enter_context(Database.opened(path, where))
                 tables[name] = DatabaseTable(f"sources.{name}.table", source, databases[path])
         yield tables
-
-
-def resolved(text: str, where: str, environment: Mapping[str, str]) -> str:
-    """The text with each `${NAME}` replaced by that variable's value.
-
-    Raises:
-        ProjectError: a variable is not set, or empty.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        found = environment.get(match[1], "")
-        if not found:
-            raise ProjectError(
-                f"{where}: expected the environment variable {match[1]} to be set, found it unset or empty; "
-                f"run `export {match[1]}=…` and try again"
-            )
-        return found
-
-    return _VARIABLE.sub(value, text)

@@ -7,6 +7,7 @@ from pathlib import Path
 from journey.errors import DataError
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
+from journey.places import Places
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Version
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
@@ -18,11 +19,11 @@ class Promoter:
 
     Attributes:
         ledger: decides.
-        home: $JOURNEY_HOME, whose MLflow registry follows.
+        places: say which MLflow registry follows, and whose bundles are trusted.
     """
 
     ledger: Ledger
-    home: Path
+    places: Places
 
     def verify(self, model: str, version: int) -> None:
         """Looks at a version's bundle as a server would before it loads it.
@@ -31,7 +32,7 @@ class Promoter:
             DataError: there is no such version, or its bundle is gone.
             Untrusted: the bundle was changed, or its key isn't trusted.
         """
-        open_bundle(Path(self.ledger.version(model, version).uri), Trusted.of(self.home / "keys"))
+        open_bundle(Path(self.ledger.version(model, version).uri), Trusted.of(self.places.keys))
 
     def promote(self, request: PromotionRequest) -> Promotion:
         """Gives a version a role; a champion that is replaced is retired, so that nobody promotes it again by mistake.
@@ -73,7 +74,7 @@ class Promoter:
     def follow(self, model: str) -> None:
         """Makes MLflow say what the ledger says; mends what a kill left between the two."""
         roles = {role: self.ledger.current(model, role) for role in ("champion", "challenger")}
-        Registry.at(self.home).follow(model, roles, self.ledger.versions(model))
+        Registry.at(self.places.home, self.places.registry).follow(model, roles, self.ledger.versions(model))
 
 
 def champion_before(promotions: tuple[Promotion, ...]) -> Promotion | None:

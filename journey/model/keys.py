@@ -34,6 +34,15 @@ def key_id(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
+def public_id(keys: Path) -> str:
+    """The id of the key whose public half is a folder's signing.pub: who doesn't sign need not hold the other half.
+
+    Raises:
+        Untrusted: there is no such file, or it is no Ed25519 public key.
+    """
+    return key_id(_public_key(keys / PUBLIC))
+
+
 @dataclass(frozen=True)
 class SigningKey:
     """The key with which this installation signs the bundles that it makes."""

@@ -9,8 +9,10 @@ import pytest
 
 from components.operations.promote import Promoter
 from journey.errors import Conflict, DataError
+from journey.places import Places
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement
 from journey.records.ledger import Ledger
+from journey.sections import Target
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -20,7 +22,7 @@ def promoter(tmp_path: Path) -> Iterator[Promoter]:
     ledger = Ledger.connect(f"sqlite:///{tmp_path}/ledger.db")
     for number in range(1, 5):
         ledger.register_version(Registration("income", f"bundle-{number}", f"/b/{number}", "run", (None, None), NOON, "register"))
-    yield Promoter(ledger, tmp_path)
+    yield Promoter(ledger, Places(Target(), tmp_path, {}))
     ledger.close()
 
 

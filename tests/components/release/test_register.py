@@ -14,10 +14,12 @@ from journey.artifacts import Board, BoardRow, CandidateSpec, Comparison, Metric
 from journey.errors import DataError, Untrusted
 from journey.model.bundle import open_bundle
 from journey.model.keys import SigningKey, Trusted
+from journey.places import Places
 from journey.records import candidates, registry
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
+from journey.sections import Target
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::FutureWarning")
@@ -162,7 +164,7 @@ def test_a_kept_bundle_that_was_damaged_is_made_good_by_registering_again(bundle
 def test_mlflow_follows_promotion_retirement_and_rollback(bundles: Path, records: Records, made: Lineage) -> None:
     for name in ("one", "two"):
         register("payments", bundles / name, made, records)
-    promoter = Promoter(records.ledger, records.registry.folder.parent)
+    promoter = Promoter(records.ledger, Places(Target(), records.registry.folder.parent, {}))
     client = mlflow_client(records)
     first = promoter.promote(PromotionRequest("payments", 1, 0, "ada", "the first", NOON))
     assert client.get_registered_model("payments").aliases == {"champion": 1, "challenger": 2}
