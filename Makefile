@@ -74,7 +74,7 @@ cluster-secrets: $(MADE)  ## random secrets of PROJECT's TARGET; those that are 
 apply: kubectl  ## manifests/overlays/OVERLAY to the cluster of KUBECONFIG
 	kubectl apply -k manifests/overlays/$(OVERLAY)
 
-test-cluster: $(MADE) kubectl  ## the tests that need a Kubernetes: KUBECONFIG's, else one that is made for them
+test-cluster: $(MADE)  ## the tests that need a Kubernetes: KUBECONFIG's, else one that is made for them
 	$(QUIET) tests/cluster/run
 
 kubectl:

@@ -63,7 +63,8 @@ class Laptop:
 
     def __call__(self, *words: str, timeout_seconds: float = 900) -> Answer:
         """`journey WORDS -p examples/payments`, whatever its exit code."""
-        return subprocess.run(self._command(*words), env=self.environment, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+        command = self._command(*words)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout_seconds, check=False)
 
     def json(self, *words: str, timeout_seconds: float = 900) -> dict:
         """What the command says with --json; it must have ended well."""
@@ -124,11 +125,11 @@ def _unready(kubectl: Kubectl) -> list[str]:
     """Names of what isn't as it should be yet: workloads that belong to the platform, and the example's data."""
     found = []
     for thing in kubectl.json("get", "deployments,statefulsets,jobs", "--selector=app.kubernetes.io/part-of=journey")["items"]:
-        metadata, status = thing["metadata"], thing.get("status", {})
+        metadata, status = thing["metadata"], {"readyReplicas": 0, "observedGeneration": 0, **thing.get("status", {})}
         if thing["kind"] == "Job":
             done = metadata["name"] != "bank" or status.get("succeeded", 0) > 0         # runs and promotions are Jobs, too
         else:
-            done = status.get("readyReplicas", 0) == thing["spec"]["replicas"] and status.get("observedGeneration") == metadata["generation"]
+            done = status["readyReplicas"] == thing["spec"]["replicas"] and status["observedGeneration"] == metadata["generation"]
         if not done:
             found.append(f"{thing['kind']} {metadata['name']}")
     return found
@@ -195,7 +196,7 @@ def server(promoted: dict, platform: Cluster) -> Iterator[tuple[str, httpx.Clien
 
 @pytest.fixture
 def prometheus_with(kubectl: Kubectl, platform: Cluster, tmp_path: Path) -> Callable[..., AbstractContextManager[None]]:
-    """`with prometheus_with(rules=…, scrape="1s"):` Prometheus has these rules and scrapes so often; afterwards it is as the overlay says."""
+    """`with prometheus_with(rules=…, scrape="1s"):` has Prometheus judge by these rules; afterwards it is as the overlay says."""
 
     @contextmanager
     def changed(rules: str, scrape: str) -> Iterator[None]:
