@@ -36,7 +36,7 @@ class ImageRegistry:
             client: with the credentials that `url` needs.
         """
         self.name = name
-        self._api = f"{url.rstrip('/')}/v2/"
+        self.api = f"{url.rstrip('/')}/v2/"
         self._answers = Answers(name, client)
 
     @classmethod
@@ -87,7 +87,7 @@ class ImageRegistry:
         Raises:
             Untrusted: it has one of another size under this digest.
         """
-        response = self._answers.of("HEAD", f"{self._api}{repository}/blobs/{descriptor.digest}")
+        response = self._answers.of("HEAD", f"{self.api}{repository}/blobs/{descriptor.digest}")
         if response is not None:
             _require(self._told(repository, descriptor), f"{descriptor.size} bytes", f"{response.headers.get('Content-Length')} bytes")
         return response is not None
@@ -139,17 +139,17 @@ class ImageRegistry:
 
     def _download(self, repository: str, descriptor: Descriptor) -> Iterator[bytes]:
         what, content, size = self._told(repository, descriptor), hashlib.sha256(), 0
-        for piece in self._answers.pieces(f"{self._api}{repository}/blobs/{descriptor.digest}", what):
+        for piece in self._answers.pieces(f"{self.api}{repository}/blobs/{descriptor.digest}", what):
             content.update(piece)
             size += len(piece)
             yield piece
         _require(what, f"{descriptor.size} bytes of {descriptor.digest}", f"{size} bytes of sha256:{content.hexdigest()}")
 
     def _uploads(self, repository: str) -> str:
-        return f"{self._api}{repository}/blobs/uploads/"
+        return f"{self.api}{repository}/blobs/uploads/"
 
     def _manifest(self, repository: str, reference: str) -> str:
-        return f"{self._api}{repository}/manifests/{reference}"
+        return f"{self.api}{repository}/manifests/{reference}"
 
     def _told(self, repository: str, descriptor: Descriptor) -> str:
         return f"{self.name}/{repository}, {descriptor.media_type}"
