@@ -88,7 +88,7 @@ def _needs(step: str, project: Project, target: Target) -> Needs:
 def _variables(step: str, project: Project, target: Target) -> dict[str, tuple[str, ...]]:
     """No step has a secret that it doesn't use: whoever gets into one pod has no more than that pod's."""
     sources = [source.sql if isinstance(source, SqlSource) else source.files for source in project.sources.values()]
-    urls = {REGISTER: (target.ledger, target.registry), CONTAINERIZE: (target.ledger,)}.get(step, ())
+    urls = {REGISTER: (target.ledger, target.registry), CONTAINERIZE: (target.ledger, target.images, target.push)}.get(step, ())
     found = {SOURCES: _named(sources) if step == INGEST else (), URLS: _named(url for url in urls if url)}
     return {secret: names for secret, names in found.items() if names}
 

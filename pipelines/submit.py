@@ -15,6 +15,7 @@ from journey.places import Places
 from journey.project import Project, load_project
 from journey.records.entries import RunRecord
 from journey.records.ledger import Ledger
+from journey.step_names import REGISTER
 from pipelines.asked import Asked, new_id
 from pipelines.compile import ROOT, compiled_training
 from pipelines.engines.local.engine import Ended, Request, execute
@@ -25,12 +26,12 @@ from pipelines.placement import target_of
 from pipelines.preload import libraries_of
 from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step, keep
 from pipelines.sections import sections_of
+from pipelines.standing import Standing
 
 __all__ = ["Progress", "Run", "RunOptions", "Step", "keep", "submit"]
 
 PIPELINES = ("training",)
 _REFUSED = 3
-_REGISTER = "register-model"
 
 
 def submit(project: Path, pipeline: str = "training", target: str = "local", *, options: RunOptions | None = None) -> Run:
@@ -125,7 +126,7 @@ def _executed(asked: Asked, ledger: Ledger) -> Ended:
         workers=asked.options.workers,
         niceness=asked.options.niceness,
         progress=asked.options.progress or Silence(),
-        holds=lambda task, cached: task != _REGISTER or _is_registered(ledger, asked.project.name, cached),
+        holds=Standing(ledger, asked.project.name, asked.place).holds,
     )
     return execute(read(compiled.spec, compiled.platform), request)
 
@@ -137,15 +138,9 @@ def _signer(places: Places) -> str:
     return SigningKey.load_or_create(places.keys).id
 
 
-def _is_registered(ledger: Ledger, model: str, cached: Mapping[str, object]) -> bool:
-    """Whether the ledger and the registry still have a version that was registered once: either may have been lost or put back."""
-    known = [version for version in ledger.versions(model) if version.bundle == cached.get("digest")]
-    return any(version.version == cached.get("version") and Path(version.uri, "manifest.json").is_file() for version in known)
-
-
 def _result(asked: Asked, ended: Ended) -> Run:
     outputs = {step: _plain(values) for step, values in ended.record.outputs.items()}
-    registered = outputs.get(_REGISTER, {})
+    registered = outputs.get(REGISTER, {})
     version, digest = registered.get("version"), registered.get("digest")
     state: RunState = "done"
     if ended.failure:

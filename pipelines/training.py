@@ -19,7 +19,7 @@ from components.models.component import (
     tune_models,
     validate_model,
 )
-from components.release.component import package_model, register_model
+from components.release.component import containerize_model, package_model, register_model
 from pipelines.placing import placed
 from pipelines.sections import Sections
 
@@ -104,12 +104,16 @@ def _release(sections: Sections, data: tuple[Output, Output], frame: Output, tun
         model=chosen.outputs["model"],
         choice=choice,
     )
-    register_model(
+    place, bundle = sections.placement, packaged.outputs["bundle"]
+    registered = register_model(
         name=sections.name,
-        records=sections.placement.records,
-        bundle=packaged.outputs["bundle"],
+        records=place.records,
+        bundle=bundle,
         tuned=tuned,
         choice=choice,
         comparison=chosen.outputs["comparison"],
         curated=curated,
     )
+    if place.registry:
+        version = registered.outputs["version"]
+        containerize_model(name=sections.name, version=version, registry=place.registry, records=place.records, bundle=bundle)
