@@ -13,7 +13,7 @@ from components.operations.promote import Promoter
 from journey.clock import clock_of
 from journey.errors import ProjectError
 from journey.places import Places
-from journey.project import load_project
+from journey.project import Project, load_project
 from journey.records.ledger import Ledger
 from pipelines.placement import target_of
 
@@ -25,14 +25,21 @@ class Opened:
     """A model's records.
 
     Attributes:
-        model: the project's name.
+        project: project.yaml; its name is the model's.
+        target: the target's name.
         now: platform time.
     """
 
-    model: str
+    project: Project
+    target: str
     places: Places
     ledger: Ledger
     now: datetime
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.project.name
 
     @property
     def promoter(self) -> Promoter:
@@ -54,7 +61,7 @@ def opened(project: Path, home: Path | None, environment: dict[str, str], target
         raise ProjectError(f"ledger: expected ledger.db in {folder}, found none. `journey run -p {project}` makes it.")
     ledger = Ledger.connect(places.ledger)
     try:
-        yield Opened(plan.name, places, ledger, clock_of(environment).now())
+        yield Opened(plan, target, places, ledger, clock_of(environment).now())
     finally:
         ledger.close()
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.deployed import deployed_line, deployed_now
 from app.cli.opened import Opened, opened, somebody
 from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
 from app.cli.there import carried, flag, option
@@ -26,7 +27,7 @@ def promote(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a version champion: a running server follows within a second, without losing a request.
+    """Make a version champion: a running server follows within a second, a Deployment with a rollout; neither loses a request.
 
     Example: journey promote 2 --reason "better on the newest month"
     Example: journey promote --target kind
@@ -34,18 +35,21 @@ def promote(
     words = (*(() if version is None else (str(version),)), *option("--reason", reason), *option("--replaces", replaces))
     if carried(project, target, "promote", *words, *flag("--json", as_json)):
         return
-    with opened(project, home, dict(os.environ)) as records:
+    with opened(project, home, dict(os.environ), target) as records:
         wanted = version if version is not None else _newest(records)
         seen = records.ledger.current(records.model)
         replaced = replaces if replaces is not None else seen.seq if seen else 0
         records.promoter.verify(records.model, wanted)
         request = PromotionRequest(records.model, wanted, replaced, somebody(), reason, records.now)
         promotion = records.promoter.promote(request)
+        if not as_json:
+            before = f" in place of version {seen.version}" if seen and seen.version != promotion.version else ""
+            typer.echo(f"{promotion.model} version {promotion.version} is champion{before} (promotion {promotion.seq})")
+        deployed = deployed_now(records)
     if as_json:
-        typer.echo(json.dumps(asdict(promotion), default=str))
-        return
-    before = f" in place of version {seen.version}" if seen and seen.version != promotion.version else ""
-    typer.echo(f"{promotion.model} version {promotion.version} is champion{before} (promotion {promotion.seq})")
+        typer.echo(json.dumps({**asdict(promotion), "deployed": asdict(deployed) if deployed else None}, default=str))
+    elif deployed:
+        typer.echo(deployed_line(deployed))
 
 
 def _newest(records: Opened) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.deployed import deployed_line, deployed_now
 from app.cli.opened import opened, somebody
 from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
 from app.cli.there import carried, flag, option
@@ -27,11 +28,14 @@ def rollback(
     """
     if carried(project, target, "rollback", *option("--reason", reason), *flag("--json", as_json)):
         return
-    with opened(project, home, dict(os.environ)) as records:
+    with opened(project, home, dict(os.environ), target) as records:
         before = records.ledger.current(records.model)
         promotion = records.promoter.rollback(records.model, somebody(), reason, records.now)
+        if not as_json:
+            replaced = f" in place of version {before.version}" if before else ""
+            typer.echo(f"{promotion.model} version {promotion.version} is champion again{replaced} (promotion {promotion.seq})")
+        deployed = deployed_now(records)
     if as_json:
-        typer.echo(json.dumps(asdict(promotion), default=str))
-        return
-    replaced = f" in place of version {before.version}" if before else ""
-    typer.echo(f"{promotion.model} version {promotion.version} is champion again{replaced} (promotion {promotion.seq})")
+        typer.echo(json.dumps({**asdict(promotion), "deployed": asdict(deployed) if deployed else None}, default=str))
+    elif deployed:
+        typer.echo(deployed_line(deployed))

@@ -5,20 +5,25 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from app.cli.deployed import server_standing
 from app.cli.opened import Opened, opened
 from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
 from app.cli.there import carried, flag
 from journey.records.entries import Promotion, Retraining, RunRecord, Version
+
+if TYPE_CHECKING:
+    from components.operations.deployment import Standing as ServerStanding
 
 _SHOWN = 5         # runs and retrainings; the newest
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a model stands."""
+    """How a model stands; `server` where the target serves with a Deployment."""
 
     model: str
     champion: Promotion | None
@@ -26,6 +31,7 @@ class Standing:
     versions: tuple[Version, ...]
     retrainings: tuple[Retraining, ...]
     runs: tuple[RunRecord, ...]
+    server: "ServerStanding | None" = None
 
 
 def status(
@@ -38,7 +44,7 @@ def status(
     """
     if carried(project, target, "status", *flag("--json", as_json)):
         return
-    with opened(project, home, dict(os.environ)) as records:
+    with opened(project, home, dict(os.environ), target) as records:
         standing = _standing(records)
     if as_json:
         typer.echo(json.dumps(asdict(standing), default=str))
@@ -55,6 +61,7 @@ def _standing(records: Opened) -> Standing:
         ledger.versions(model),
         ledger.retrainings(model)[-_SHOWN:],
         ledger.runs(model)[:_SHOWN],
+        server_standing(records),
     )
 
 
@@ -62,12 +69,21 @@ def _lines(standing: Standing) -> list[str]:
     champion = standing.champion
     first = "no version answers yet: `journey promote`, or `journey up`, which promotes a first one"
     if champion is not None:
-        first = f"version {champion.version} answers since {_moment(champion.at)}, by {champion.actor}: {champion.reason}"
-    lines = [f"{standing.model}: {first}"]
+        does = "answers" if standing.server is None else "is champion"
+        first = f"version {champion.version} {does} since {_moment(champion.at)}, by {champion.actor}: {champion.reason}"
+    lines = [f"{standing.model}: {first}", *_server_lines(standing.server)]
     lines += ["", "versions"] + [f"  {_version_line(version, standing)}" for version in standing.versions] if standing.versions else []
     lines += ["", "retrainings"] + [f"  {_retraining_line(item)}" for item in standing.retrainings] if standing.retrainings else []
     lines += ["", "runs"] + [f"  {_run_line(run)}" for run in standing.runs] if standing.runs else []
     return lines
+
+
+def _server_lines(server: "ServerStanding | None") -> list[str]:
+    if server is None:
+        return []
+    who = " and ".join(f"version {version}" for version in server.answering) or "no version"
+    rolls = "" if server.done else f"; version {server.version} rolls out"
+    return [f"server: {who} answers, {server.ready} of {server.desired} pods ready{rolls}", *(f"  {text}" for text in server.trouble)]
 
 
 def _version_line(version: Version, standing: Standing) -> str:

@@ -1,0 +1,76 @@
+"""Requests at a steady rate, from a pod: `python load.py URL RATE SECONDS CLIENTS BODY`; every answer counts, none is asked for twice.
+
+The standard library alone, so that any image with Python can run it. Half of the clients keep their connection open, half take a new one
+for each request; a rollout loses requests of the two in different ways. Prints a line once the first answer came, and one with the counts.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+PATH = "/api/v1.0/predictions"
+
+
+class Client(threading.Thread):
+    """One client: asks at its own moments, whether or not answers are late."""
+
+    def __init__(self, url: str, body: bytes, moments: list[float], keeps: bool) -> None:
+        super().__init__(daemon=True)
+        self.answers: Counter[str] = Counter()
+        self.lost: list[str] = []
+        self.slowest = 0.0
+        self._url, self._body, self._moments, self._keeps = urlsplit(url), body, moments, keeps
+        self._connection = self._new()
+
+    def run(self) -> None:
+        """Asks until its moments are over."""
+        for moment in self._moments:
+            time.sleep(max(0.0, moment - time.monotonic()))
+            begun = time.monotonic()
+            try:
+                self._ask()
+            except (OSError, HTTPException, ValueError) as error:
+                self.lost.append(f"{time.time():.3f} keeps={self._keeps} {type(error).__name__}: {error}")
+                self._connection.close()
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def _ask(self) -> None:
+        self._connection.request("POST", PATH, self._body, {"content-type": "application/json"})
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}: {content[:200]!r}")
+        self.answers[str(json.loads(content)["meta"]["tags"]["version"])] += 1
+        if not self._keeps:
+            self._connection.close()
+
+    def _new(self) -> HTTPConnection:
+        return HTTPConnection(self._url.hostname or "", self._url.port or 80, timeout=30)
+
+
+def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> dict[str, object]:
+    """Asks `rate` times a second for so many seconds; how many answers each version gave, and what was lost."""
+    start = time.monotonic() + 0.5
+    times = [start + number / rate for number in range(int(rate * seconds))]
+    threads = [Client(url, body, times[number::clients], number % 2 == 0) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    while not any(thread.answers or thread.lost for thread in threads):
+        time.sleep(0.01)
+    print(json.dumps({"begun": True}), flush=True)  # noqa: T201  the test waits for it
+    for thread in threads:
+        thread.join()
+    answers: Counter[str] = sum((thread.answers for thread in threads), Counter())
+    lost = [text for thread in threads for text in thread.lost]
+    slowest = max(thread.slowest for thread in threads)
+    took = time.monotonic() - start
+    return {"asked": len(times), "answers": answers, "lost": lost[:20], "lost_count": len(lost), "slowest": slowest, "seconds": took}
+
+
+if __name__ == "__main__":
+    asked = sys.argv[1:]
+    print(json.dumps(main(asked[0], float(asked[1]), float(asked[2]), int(asked[3]), asked[4].encode())), flush=True)  # noqa: T201
