@@ -22,7 +22,7 @@ def audit(
     """
     if carried(project, target, "audit", *flag("--json", as_json)):
         return
-    with opened(project, home, dict(os.environ)) as records:
+    with opened(project, home, dict(os.environ), target) as records:
         verified = records.ledger.verify_audit()
         entries = records.ledger.audit_trail(records.model)
     if as_json:

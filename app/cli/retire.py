@@ -28,7 +28,7 @@ def retire(
     """
     if carried(project, target, "retire", str(version), *option("--reason", reason), *flag("--json", as_json)):
         return
-    with opened(project, home, dict(os.environ)) as records:
+    with opened(project, home, dict(os.environ), target) as records:
         retired = records.promoter.retire(Retirement(records.model, version, somebody(), reason, records.now))
     if as_json:
         typer.echo(json.dumps(asdict(retired), default=str))
