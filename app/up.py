@@ -26,8 +26,8 @@ from journey.places import Places
 from journey.project import Project, load_project
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
+from pipelines.alert_service import PATH as RETRAIN_PATH
 from pipelines.placement import target_of
-from pipelines.trigger import PATH as RETRAIN_PATH
 
 ACTOR = "journey up"
 READY_SECONDS = 180.0              # real time for the first process to answer: imports on a busy machine take long

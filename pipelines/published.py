@@ -6,6 +6,7 @@ $JOURNEY_HOME/project/current.json     which of them counts, and the image and t
 
 import hashlib
 import json
+import operator
 import os
 import secrets
 import shutil
@@ -108,14 +109,24 @@ def wait_until_published(home: Path, stop: threading.Event) -> Published | None:
     return None
 
 
-def tell_when_replaced(home: Path, known: Published, tell: Callable[[], None]) -> threading.Thread:
-    """Calls `tell` once, on a thread of its own, when another project is published or the same with another image or target."""
+def tell_when_replaced(
+    home: Path, known: Published, tell: Callable[[], None], same: Callable[[Published, Published], bool] = operator.eq
+) -> threading.Thread:
+    """Calls `tell` once, on a thread of its own, when another project is published.
+
+    Args:
+        home: $JOURNEY_HOME.
+        known: the project that is published now.
+        tell: called then.
+        same: whether two published projects are one to the caller; by default an image or a target of its own makes another.
+    """
 
     def look() -> None:
         while True:
             time.sleep(LOOK_SECONDS)
             with suppress(DataError, OSError):            # a volume that is away for a moment publishes nothing
-                if published(home) not in (known, None):
+                found = published(home)
+                if found is not None and not same(known, found):
                     tell()
                     return
 

@@ -45,7 +45,7 @@ from journey.watching import metric_names
 from journey.watching.bins import FLOORS
 from monitoring.alerts import Webhook
 from monitoring.rules import rules_of
-from pipelines.trigger import asked_of
+from pipelines.alerts import asked_of
 from serving.protocol import read_feedback, read_predictions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

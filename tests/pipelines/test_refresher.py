@@ -16,7 +16,7 @@ import pytest
 from components.operations.refresh import Refresher
 from feature_repo.materialize import load_feast
 from journey.clock import Clock
-from pipelines.refresher import Freshness
+from pipelines.freshness import Freshness
 
 START = datetime(2026, 1, 8, tzinfo=UTC)
 PROJECT = """

@@ -19,7 +19,8 @@ from journey.errors import RequestError, Unavailable
 from journey.records.entries import PromotionRequest, Registration
 from journey.records.ledger import Ledger
 from monitoring.alerts import model_alert, webhook
-from pipelines.trigger import PATH, _listening, take
+from pipelines.alert_service import PATH, listening
+from pipelines.alerts import take
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONSET = NOON - timedelta(hours=2)
@@ -151,7 +152,7 @@ def test_a_request_that_does_not_say_how_long_it_is_is_refused_and_keeps_nobody_
 
 def test_a_taken_port_is_said_to_be_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable, match=f":{taken.getsockname()[1]}: expected a free"):
-        _listening("127.0.0.1", taken.getsockname()[1], None)  # type: ignore[arg-type]  # not reached
+        listening("127.0.0.1", taken.getsockname()[1])
 
 
 def test_a_start_before_all_time_is_no_reason_to_fail() -> None:

@@ -11,8 +11,8 @@ from components.operations.retrain import Policy
 from journey.clock import clock_of
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retraining
 from journey.records.ledger import Ledger
+from pipelines.alert_service import Service, serve
 from pipelines.retraining import Retrainer, Trained
-from pipelines.trigger import Service, serve
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def main() -> int:
     ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
     policy = Policy(cooldown=timedelta(hours=6), per_day=4, fresh_rows=500)
     retrainer = Retrainer(ledger, "payments", policy, timedelta(hours=1), clock_of(os.environ), LineTrainer(home, ledger, seconds))
-    return serve(Service(("127.0.0.1", port), retrainer))
+    service = Service(("127.0.0.1", port))
+    service.begin(retrainer)
+    return serve(service)
 
 
 if __name__ == "__main__":
