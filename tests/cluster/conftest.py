@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -60,9 +60,10 @@ class Laptop:
 
     home: Path
     environment: dict[str, str]
+    project: Path = PROJECT
 
     def __call__(self, *words: str, timeout_seconds: float = 900) -> Answer:
-        """`journey WORDS -p examples/payments`, whatever its exit code."""
+        """`journey WORDS -p PROJECT`, whatever its exit code."""
         command = self._command(*words)
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout_seconds, check=False)
 
@@ -77,7 +78,7 @@ class Laptop:
         return subprocess.Popen(self._command(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "app.cli.main", *words, "-p", str(PROJECT)]
+        return [sys.executable, "-m", "app.cli.main", *words, "-p", str(self.project)]
 
 
 @pytest.fixture(scope="session")
@@ -162,6 +163,19 @@ def laptop_run(laptop: Laptop) -> dict:
 def first_run(platform: Cluster, laptop: Laptop) -> dict:
     """What the first `journey run --target kind --json` says: sixteen steps and an image, nothing of them cached in a new cluster."""
     return laptop.json("run", "--target", TARGET, timeout_seconds=1500)
+
+
+@pytest.fixture(scope="session")
+def second_run(first_run: dict, laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What a run says of a second version: one more trial is searched, so that all before the search comes from the cache."""
+    project = tmp_path_factory.mktemp("second") / "payments"
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".journey", "__pycache__"))
+    asked = (project / "project.yaml").read_text()
+    assert "search: {trials: 3," in asked
+    (project / "project.yaml").write_text(asked.replace("search: {trials: 3,", "search: {trials: 4,"))
+    run = replace(laptop, project=project).json("run", "--target", TARGET, timeout_seconds=1500)
+    assert run["version"] != first_run["version"]
+    return run
 
 
 @pytest.fixture(scope="session")
