@@ -44,6 +44,7 @@ from journey.values.rules import ColumnRule
 from journey.watching import metric_names
 from journey.watching.bins import FLOORS
 from monitoring.alerts import Webhook
+from monitoring.promql import LEAST_SCRAPES, rule_file
 from monitoring.rules import rules_of
 from pipelines.alerts import asked_of
 from serving.protocol import read_feedback, read_predictions
@@ -256,6 +257,20 @@ def test_the_limits_of_drift_are_those_of_the_rules():
     assert [float(number) for number in re.findall(r"0\.\d+", told["PSI"][0])] == [floor for _, floor in reversed(FLOORS)]
     assert {rule.z for rule in rules.windows} == {float(told["z"][0].split()[-1])}
     assert {rule.rows for rule in rules.windows} == {int(told["rows"][0].split()[-1])}
+
+
+def test_the_rules_for_prometheus_are_told_as_they_are_written():
+    (group,) = yaml.safe_load(rule_file(rules_of(("1d",))))["groups"]
+    told = set(re.findall(r"`(journey:[a-z0-9_:]+)`", LOOP))
+    recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
+    assert told <= recorded
+    assert {name for name in recorded if name.endswith(":1d")} <= told
+    assert (group["interval"], LEAST_SCRAPES) == ("5m", 4)
+    for rule in group["rules"]:
+        if "alert" in rule:
+            (labels, _) = rows_of("| alert | labels |", LOOP)[rule["alert"]]
+            given = {f"{name}: {value}" for name, value in rule["labels"].items() if name != "window"}
+            assert set(re.findall(r"`(\w+: \w+)`", labels)) == given
 
 
 def test_a_retrainings_states_are_told_in_their_order():
