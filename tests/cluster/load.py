@@ -1,7 +1,8 @@
 """Requests at a steady rate, from a pod: `python load.py URL RATE SECONDS CLIENTS BODY`; every answer counts, none is asked for twice.
 
 The standard library alone, so that any image with Python can run it. Half of the clients keep their connection open, half take a new one
-for each request; a rollout loses requests of the two in different ways. Prints a line once the first answer came, and one with the counts.
+for each request; a rollout loses requests of the two in different ways. Prints a line once the first answer came, and one with the counts;
+`order` says which versions answered one after the other.
 """
 
 import json
@@ -13,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 PATH = "/api/v1.0/predictions"
+SETTLED_SECONDS = 2.0
 
 
 class Client(threading.Thread):
@@ -23,6 +25,7 @@ class Client(threading.Thread):
         self.answers: Counter[str] = Counter()
         self.lost: list[str] = []
         self.slowest = 0.0
+        self.seen: list[tuple[float, str]] = []
         self._url, self._body, self._moments, self._keeps = urlsplit(url), body, moments, keeps
         self._connection = self._new()
 
@@ -44,7 +47,10 @@ class Client(threading.Thread):
         content = answer.read()
         if answer.status != 200:
             raise ValueError(f"status {answer.status}: {content[:200]!r}")
-        self.answers[str(json.loads(content)["meta"]["tags"]["version"])] += 1
+        version = str(json.loads(content)["meta"]["tags"]["version"])
+        self.answers[version] += 1
+        if not self.seen or self.seen[-1][1] != version:
+            self.seen.append((time.monotonic(), version))
         if not self._keeps:
             self._connection.close()
 
@@ -66,9 +72,17 @@ def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> di
         thread.join()
     answers: Counter[str] = sum((thread.answers for thread in threads), Counter())
     lost = [text for thread in threads for text in thread.lost]
-    slowest = max(thread.slowest for thread in threads)
-    took = time.monotonic() - start
-    return {"asked": len(times), "answers": answers, "lost": lost[:20], "lost_count": len(lost), "slowest": slowest, "seconds": took}
+    return {
+        "asked": len(times), "answers": answers, "lost": lost[:20], "lost_count": len(lost), "order": _order(threads[0].seen),
+        "slowest": max(thread.slowest for thread in threads), "seconds": time.monotonic() - start,
+    }  # fmt: skip
+
+
+def _order(seen: list[tuple[float, str]]) -> list[str]:
+    """The versions in the order in which one client met them; while a rollout lasts, both answer in turn."""
+    until = [when for when, _ in seen[1:]] + [float("inf")]
+    settled = [version for (when, version), end in zip(seen, until, strict=True) if end - when > SETTLED_SECONDS]
+    return [version for number, version in enumerate(settled) if number == 0 or settled[number - 1] != version]
 
 
 if __name__ == "__main__":
