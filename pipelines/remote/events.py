@@ -14,6 +14,7 @@ import base64
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ class Parts:
             return
         try:
             self.content = gzip.decompress(base64.b64decode("".join(self._parts), validate=True)).decode()
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, zlib.error) as error:
             told = f"the run's log: expected a whole {event.kind} of {event.fields['of']} parts, found one that can't be read"
             raise DataError(f"{told}: {error}. What became of the run stands in `journey status`.") from error
 

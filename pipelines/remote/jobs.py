@@ -90,6 +90,7 @@ def _pod(command: Command) -> Json:
     parts = (home(), scratch(), trusted_keys())
     return {
         "serviceAccountName": f"journey-{command.component}",
+        "automountServiceAccountToken": True,   # the accounts themselves say no, for all who need none
         "restartPolicy": "Never",
         "enableServiceLinks": False,            # Services called mlflow or redis would set variables that their clients read
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
