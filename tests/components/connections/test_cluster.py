@@ -1,0 +1,162 @@
+from collections.abc import Iterator
+
+import pytest
+
+from components.connections import api_server, pod_log
+from components.connections.api_server import ApiServer
+from components.connections.cluster import Absent, Cluster, Forbidden, QuotaExceeded
+from journey.errors import Conflict, ProjectError, Unavailable
+from tests.api_server import BROKEN, Answer, Credentials, WrittenServer, refused, written_server
+
+PODS = "/api/v1/namespaces/payments/pods"
+POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WrittenServer]:
+    monkeypatch.setattr(api_server, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(pod_log, "_PAUSE_SECONDS", 0.01)
+    with written_server() as found:
+        yield found
+
+
+def test_an_object_is_applied_server_side_as_journeys_own(server: WrittenServer) -> None:
+    server.answer("PATCH /apis/apps/v1/namespaces/payments/deployments/server", Answer(200, {"kind": "Deployment"}))
+
+    server.cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "server"}})
+
+    assert server.asked == ["PATCH /apis/apps/v1/namespaces/payments/deployments/server?fieldManager=journey&force=true"]
+
+
+def test_a_namespace_lies_in_none(server: WrittenServer) -> None:
+    server.answer("GET /api/v1/namespaces/payments", Answer(200, {"kind": "Namespace"}))
+
+    assert server.cluster.get("Namespace", "payments") == {"kind": "Namespace"}
+
+
+def test_what_is_not_there_is_none_and_may_be_deleted(server: WrittenServer) -> None:
+    assert server.cluster.get("Pod", "x") is None
+    server.cluster.delete("Pod", "x")
+
+
+def test_what_is_deleted_takes_what_it_owns_with_it(server: WrittenServer) -> None:
+    server.answer("DELETE /apis/batch/v1/namespaces/payments/jobs/run", Answer(200, {}))
+
+    server.cluster.delete("Job", "run", grace_seconds=5, propagation="Foreground")
+
+    assert server.bodies[0]["propagationPolicy"] == "Foreground"
+    assert server.bodies[0]["gracePeriodSeconds"] == 5
+
+
+def test_a_list_is_selected_by_labels_and_fields(server: WrittenServer) -> None:
+    server.answer(f"GET {PODS}", Answer(200, {"items": [POD]}))
+
+    assert server.cluster.list("Pod", "journey/run=a", "status.phase=Running") == [POD]
+    assert server.asked == [f"GET {PODS}?labelSelector=journey%2Frun%3Da&fieldSelector=status.phase%3DRunning"]
+
+
+def test_a_missing_right_is_named_with_what_to_grant(server: WrittenServer) -> None:
+    user = "system:serviceaccount:payments:journey-executor"
+    message = f'pods is forbidden: User "{user}" cannot create resource "pods" in API group "" in the namespace "payments"'
+    server.answer(f"POST {PODS}", refused(403, message))
+
+    with pytest.raises(Forbidden, match="Role with verb create on pods, bound to payments/journey-executor"):
+        server.cluster.create(POD)
+
+
+def test_a_full_quota_is_told_as_a_quota(server: WrittenServer) -> None:
+    message = 'pods "x" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2'
+    server.answer(f"POST {PODS}", refused(403, message))
+
+    with pytest.raises(QuotaExceeded, match="exceeded quota: small, requested: pods=1"):
+        server.cluster.create(POD)
+
+
+def test_a_policy_that_refuses_is_quoted(server: WrittenServer) -> None:
+    server.answer(f"POST {PODS}", refused(403, 'pods "x" is forbidden: serviceaccount "journey-step" not found'))
+
+    with pytest.raises(Forbidden, match='serviceaccount "journey-step" not found'):
+        server.cluster.create(POD)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(409, Conflict), (422, ProjectError), (401, Unavailable), (404, Absent)])
+def test_refusals_are_told_apart(server: WrittenServer, status: int, kind: type[Exception]) -> None:
+    server.answer(f"POST {PODS}", refused(status, "no"))
+
+    with pytest.raises(kind, match=r"create Pod payments/x: .*no"):
+        server.cluster.create(POD)
+
+
+def test_a_server_that_is_busy_is_asked_again(server: WrittenServer) -> None:
+    server.answer(f"GET {PODS}/x", refused(503, "starting"), Answer(0), refused(429, "slowly"), Answer(200, POD))
+
+    assert server.cluster.get("Pod", "x") == POD
+
+
+def test_an_object_whose_answer_was_lost_is_no_conflict_with_itself(server: WrittenServer) -> None:
+    server.answer(f"POST {PODS}", Answer(0), refused(409, "already exists"))
+
+    assert server.cluster.create(POD) == "x"
+
+
+def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_server, "_FIRST_PATIENCE_SECONDS", 0.02)
+    cluster = Cluster(ApiServer(Credentials("http://127.0.0.1:1"), "KUBECONFIG's current context"), "payments")
+
+    with pytest.raises(Unavailable, match=r"http://127.0.0.1:1 \(KUBECONFIG's current context\).*refused"):
+        cluster.get("Pod", "x")
+    cluster.close()
+
+
+def test_each_request_carries_the_token_of_now(server: WrittenServer) -> None:
+    server.cluster.get("Pod", "x")
+    server.credentials.token = "Bearer second"
+    server.cluster.get("Pod", "x")
+
+    assert server.tokens == ["Bearer first", "Bearer second"]
+
+
+def test_a_service_is_reached_through_the_server_with_its_credentials(server: WrittenServer) -> None:
+    server.answer("GET /api/v1/namespaces/payments/services/registry:5000/proxy/v2/", Answer(200, {}))
+    url, client = server.cluster.proxy("registry", 5000)
+
+    with client:
+        assert client.get(f"{url}/v2/").status_code == 200
+    assert server.tokens == ["Bearer first"]
+
+
+def at(second: int, text: str) -> str:
+    return f"2026-11-21T15:00:{second:02}.000000000Z {text}\n"
+
+
+def test_a_log_is_whole_and_keeps_carriage_returns_in_their_lines(server: WrittenServer) -> None:
+    server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "10 %\r20 %") + at(2, "") + at(3, "done").rstrip()))
+
+    assert server.cluster.log("x") == "10 %\r20 %\n\ndone\n"
+
+
+def test_a_log_that_breaks_goes_on_where_it_was(server: WrittenServer) -> None:
+    server.answer(
+        f"GET {PODS}/x/log",
+        Answer(200, at(1, "a") + at(2, "b") + at(2, "c"), end=BROKEN),
+        Answer(0),
+        Answer(200, at(2, "b") + at(2, "c") + at(2, "d") + at(1, "late")),
+        Answer(200, at(2, "b") + at(2, "c") + at(2, "d") + at(3, "e")),
+    )
+    server.answer(f"GET {PODS}/x", Answer(200, {"status": {"phase": "Running"}}), Answer(200, {"status": {"phase": "Succeeded"}}))
+
+    assert list(server.cluster.log_lines("x")) == ["a", "b", "c", "d", "late", "e"]
+    assert "sinceTime=2026-11-21T15%3A00%3A02.000000000Z" in server.asked[-2]
+
+
+def test_the_log_of_a_container_that_has_not_started_is_absent(server: WrittenServer) -> None:
+    server.answer(f"GET {PODS}/x/log", refused(400, 'container "step" in pod "x" is waiting to start: ContainerCreating'))
+
+    with pytest.raises(Absent, match="waiting to start"):
+        server.cluster.log("x")
+
+
+def test_a_log_whose_pod_is_taken_away_ends(server: WrittenServer) -> None:
+    server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "a"), end=BROKEN), refused(404, "not found"))
+
+    assert list(server.cluster.log_lines("x")) == ["a"]
