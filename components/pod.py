@@ -12,6 +12,7 @@ USER = 65532                            # nobody's user: the images are made for
 HOME = "/journey/home"
 KEYS = "/journey/keys"
 INSIDE = "JOURNEY_POD"                  # set in every pod of ours: who reads it is where the records are
+IMAGE = "JOURNEY_IMAGE"                 # names, in executors and operators, the image that they run: the project's, by digest
 SETTINGS = "journey-settings"           # a ConfigMap of variables for all pods, such as JOURNEY_CLOCK; there need be none
 URLS = "journey-urls"                   # the Secret with the URLs of ledger, registry and online store
 HOME_CLAIM = "journey-home"

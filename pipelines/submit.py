@@ -22,6 +22,7 @@ from pipelines.engines.local.engine import Ended, Request, execute
 from pipelines.engines.local.graph import read
 from pipelines.engines.local.lock import held
 from pipelines.engines.local.values import Values
+from pipelines.inside import inside
 from pipelines.placement import target_of
 from pipelines.preload import libraries_of
 from pipelines.runs import Progress, Run, RunOptions, RunState, Silence, Step, keep
@@ -115,6 +116,9 @@ def _refuse_unknown(project: Project, pipeline: str, target: str) -> None:
 def _executed(asked: Asked, ledger: Ledger) -> Ended:
     sections = sections_of(asked.project, asked.directory, _signer(asked.places), asked.target)
     compiled = compiled_training(sections, asked.home / "cache" / "pipelines")
+    there = inside(asked)
+    if there is not None:
+        compiled = compiled.on(there.image)
     request = Request(
         run=asked.run,
         home=asked.home,
@@ -127,6 +131,7 @@ def _executed(asked: Asked, ledger: Ledger) -> Ended:
         niceness=asked.options.niceness,
         progress=asked.options.progress or Silence(),
         holds=Standing(ledger, asked.project.name, asked.place).holds,
+        runner=there.runner if there else None,
     )
     return execute(read(compiled.spec, compiled.platform), request)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from components.pod import (
     EXECUTOR,
+    IMAGE,
     KEYS,
     OPERATOR,
     container_security,
@@ -114,6 +115,6 @@ def _pod(command: Command) -> Json:
 
 
 def _variables(command: Command) -> list[dict[str, object]]:
-    own = {"JOURNEY_KEYS": KEYS, "JOURNEY_IMAGE": command.image, **command.variables}
+    own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, **command.variables}
     who = [field_variable("JOURNEY_POD_NAME", "metadata.name"), field_variable("JOURNEY_POD_UID", "metadata.uid")]
     return [*variables(command.target, **own), *who, *(secret_variable(name) for name in command.urls)]
