@@ -57,14 +57,21 @@ def _load_pyfunc(path: str, model_config: Mapping[str, object] | None = None) ->
         Untrusted: the bundle was changed or its key isn't one of the installation's.
     """
     directory = Path(path)
-    scorer = Scorer(open_bundle(directory, Trusted.of(_home(directory) / "keys")))
+    scorer = Scorer(open_bundle(directory, Trusted.of(_keys(directory))))
     return BundleModel(scorer, _look_up(scorer, clock_of(os.environ)))
 
 
-def _home(bundle: Path) -> Path:
-    """The installation whose keys are trusted: $JOURNEY_HOME, else the one that the bundle is registered in."""
-    named = os.environ.get("JOURNEY_HOME")
-    return Path(named) if named else bundle.resolve().parents[_HOME_ABOVE_BUNDLE]
+def _keys(bundle: Path) -> Path:
+    """The keys that are trusted: those named by $JOURNEY_KEYS, else $JOURNEY_HOME's, else of the home that the bundle is registered in.
+
+    What MLflow's server gave lies in no home; then it is the project in whose folder this process runs that says whom to trust.
+    """
+    named, home = os.environ.get("JOURNEY_KEYS"), os.environ.get("JOURNEY_HOME")
+    if named or home:
+        return Path(named) if named else Path(str(home), "keys")
+    above = bundle.resolve().parents
+    registered = above[_HOME_ABOVE_BUNDLE] / "keys" if len(above) > _HOME_ABOVE_BUNDLE else None
+    return registered if registered is not None and registered.is_dir() else Path(".journey", "keys")
 
 
 def _look_up(scorer: Scorer, clock: Clock) -> LookUp:

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 FOLDER = "version"            # of a run's artifacts: what a version's source names
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-"""MLflow's own 7 retries take four minutes; 4 take half a minute, as long as its server needs to start anew."""
+_HABITS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",               # MLflow's own 7 take four minutes; its server starts anew in half a minute
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",     # of every run; the server's URL may hold a password
+}
 
 
 def connected(uri: str) -> "MlflowClient":
     """A client of the server; nothing is asked of it yet."""
     switch_off()
-    for name, value in _PATIENCE.items():
+    for name, value in _HABITS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 

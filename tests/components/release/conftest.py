@@ -9,14 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.release.package import Material
+from components.release.package import Material, package
+from components.release.register import Lineage
 from journey.artifacts import (
     LABEL,
     ROW,
     SPLIT,
     TIME,
+    Board,
+    BoardRow,
     CandidateSpec,
     Choice,
+    Comparison,
     Curated,
     Derived,
     FrameSchema,
@@ -202,3 +206,29 @@ def choice(estimator: str) -> Choice:
 @pytest.fixture
 def signer(tmp_path: Path) -> SigningKey:
     return SigningKey.load_or_create(tmp_path / "keys")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory, material_of: Callable[..., Material]) -> Path:
+    """Two bundles, `one` and `two`, and the keys that signed them."""
+    folder = tmp_path_factory.mktemp("bundles")
+    signer = SigningKey.load_or_create(folder / "keys")
+    package(material_of(), folder / "one", signer)
+    package(material_of(code="d" * 64), folder / "two", signer)
+    return folder
+
+
+def lineage(material: Material) -> Lineage:
+    metric = Metric(name="roc_auc", value=0.8, low=0.7, high=0.9)
+    tried = [CandidateSpec(name=name, estimator=name, parameters={"C": 0.5}) for name in ("logistic", "dummy")]
+    trial = CandidateSpec(name="logistic", estimator="logistic", parameters={"C": 2.0})
+    rows = [BoardRow(candidate=candidate, metrics=(metric,), fold_scores=(0.7, 0.8)) for candidate in tried]
+    board = Board(metric="roc_auc", rows=(*rows, BoardRow(candidate=trial, metrics=(metric,), fold_scores=(0.75,), source="trial")))
+    comparison = Comparison(over_dummy=metric, gates={"roc_auc": "passed: 0.8 is at least 0.7"})
+    choice = material.choice.model_copy(update={"candidate": trial})
+    return Lineage(board, choice, comparison, material.curated, "run-1", datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def made(material_of: Callable[..., Material]) -> Lineage:
+    return lineage(material_of())

@@ -1,6 +1,6 @@
 """Registering in a real MLflow store and a real ledger, with kills in between."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from components.operations.promote import Promoter
-from components.release.package import Material, package
 from components.release.register import Lineage, Records, register
-from journey.artifacts import Board, BoardRow, CandidateSpec, Comparison, Metric
 from journey.errors import DataError, Untrusted
 from journey.model.bundle import open_bundle
-from journey.model.keys import SigningKey, Trusted
+from journey.model.keys import Trusted
 from journey.places import Places
 from journey.records import candidates, registry
 from journey.records.entries import PromotionRequest
@@ -25,37 +23,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::FutureWarning")
 
 
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory, material_of: Callable[..., Material]) -> Path:
-    """Two bundles, `one` and `two`, and the keys that signed them."""
-    folder = tmp_path_factory.mktemp("bundles")
-    signer = SigningKey.load_or_create(folder / "keys")
-    package(material_of(), folder / "one", signer)
-    package(material_of(code="d" * 64), folder / "two", signer)
-    return folder
-
-
 @pytest.fixture
 def records(bundles: Path, tmp_path: Path) -> Iterator[Records]:
     ledger = Ledger.connect(f"sqlite:///{tmp_path}/home/ledger.db")
     yield Records(ledger, Registry.at(tmp_path / "home"), Trusted.of(bundles / "keys"))
     ledger.close()
-
-
-def lineage(material: Material) -> Lineage:
-    metric = Metric(name="roc_auc", value=0.8, low=0.7, high=0.9)
-    tried = [CandidateSpec(name=name, estimator=name, parameters={"C": 0.5}) for name in ("logistic", "dummy")]
-    trial = CandidateSpec(name="logistic", estimator="logistic", parameters={"C": 2.0})
-    rows = [BoardRow(candidate=candidate, metrics=(metric,), fold_scores=(0.7, 0.8)) for candidate in tried]
-    board = Board(metric="roc_auc", rows=(*rows, BoardRow(candidate=trial, metrics=(metric,), fold_scores=(0.75,), source="trial")))
-    comparison = Comparison(over_dummy=metric, gates={"roc_auc": "passed: 0.8 is at least 0.7"})
-    choice = material.choice.model_copy(update={"candidate": trial})
-    return Lineage(board, choice, comparison, material.curated, "run-1", NOON)
-
-
-@pytest.fixture
-def made(material_of: Callable[..., Material]) -> Lineage:
-    return lineage(material_of())
 
 
 def mlflow_client(records: Records) -> object:
