@@ -17,7 +17,7 @@ from monitoring.promql import Timing, rule_file
 from monitoring.rules import MODEL_ALERT, TRIGGER_CLASS, rules_of
 from tests.cluster.conftest import PROJECT
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]           # the first to ask for a server waits for a whole run
 
 DAY_SECONDS = 300
 TIMING = Timing(timedelta(seconds=1), 86_400 / DAY_SECONDS)
@@ -110,7 +110,6 @@ def test_all_our_rules_are_loaded_and_none_has_an_error(server, prometheus):
     assert [(rule["name"], rule["lastError"]) for rule in group["rules"] if rule["health"] != "ok" or rule.get("lastError")] == []
 
 
-@pytest.mark.timeout(900)
 def test_drifted_payments_make_the_alert_fire_once_a_day_is_over(server, prometheus, prometheus_with, generator):
     windows = load_project(PROJECT).monitoring.windows
     firing = f'ALERTS{{alertname="{MODEL_ALERT}", alertstate="firing", action="retrain"}}'
