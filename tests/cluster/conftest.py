@@ -213,7 +213,7 @@ def prometheus_with(kubectl: Kubectl, platform: Cluster, tmp_path: Path) -> Call
 
     @contextmanager
     def changed(rules: str, scrape: str) -> Iterator[None]:
-        [settings] = [one for one in _built(OVERLAY) if one["kind"] == "ConfigMap" and one["metadata"]["name"].startswith("prometheus-settings")]
+        [settings] = [one for one in _only_prometheus(_built(OVERLAY)) if one["kind"] == "ConfigMap"]
         config = yaml.safe_load(settings["data"]["prometheus.yml"])
         config["global"] |= {"scrape_interval": scrape, "scrape_timeout": scrape, "evaluation_interval": scrape}
         overlay = _with_prometheus(tmp_path, {"prometheus.yml": yaml.safe_dump(config), "rules.yaml": rules}, kubectl.namespace)
