@@ -159,7 +159,7 @@ class _Act:
 
     def __post_init__(self) -> None:
         self._project: Project = load_project(self.stage.project)
-        self._ledger = Ledger.connect(f"sqlite:///{self.stage.home}/ledger.db")
+        self._ledger = Ledger.connect(self.stage.places.ledger)
         self._said: set[str] = set()
 
     def play(self, traffic: Traffic, server: str) -> Performance:

@@ -14,6 +14,7 @@ from journey.model.keys import Trusted
 from journey.model.lookups import open_online
 from journey.model.scores import paired_bootstrap, score
 from journey.model.scoring import Scorer
+from journey.places import Places
 from journey.records.ledger import Ledger
 from journey.values.columns import Value
 
@@ -46,8 +47,8 @@ class Advantage:
 class Rescorer:
     """Registered versions, to score raw rows with; each bundle is verified as a server would."""
 
-    def __init__(self, ledger: Ledger, home: Path, model: str) -> None:
-        self._ledger, self._home, self._model = ledger, home, model
+    def __init__(self, ledger: Ledger, places: Places, model: str) -> None:
+        self._ledger, self._places, self._model = ledger, places, model
         self._scorers: dict[int, Scorer] = {}
 
     def outputs(self, version: int, answers: Sequence[Answer]) -> Numbers:
@@ -72,7 +73,7 @@ class Rescorer:
     def _scorer(self, version: int) -> Scorer:
         if version not in self._scorers:
             record = self._ledger.version(self._model, version)
-            self._scorers[version] = Scorer(open_bundle(Path(record.uri), Trusted.of(self._home / "keys")))
+            self._scorers[version] = Scorer(open_bundle(Path(record.uri), Trusted.of(self._places.keys)))
         return self._scorers[version]
 
     def _looked_up(self, version: int) -> frozenset[str]:
@@ -83,7 +84,7 @@ class Rescorer:
         if not lacking:
             return answer.lookups
         scorer = self._scorer(version)
-        store = open_online(str(self._home / "feast" / "online.db"), scorer.signature.lookups)
+        store = open_online(self._places.online, scorer.signature.lookups)
         found = store.read(scorer.values(dict(answer.happening.row)), answer.happening.moment)
         store.close()
         return {**answer.lookups, **{name: found[name] for name in lacking & found.keys()}}

@@ -95,9 +95,9 @@ class Periods:
 def judge(performance: Performance) -> Outcome:
     """Rescores all answers and judges the matured ones. Reads versions, promotions and bundles of the stage."""
     stage, project = performance.stage, load_project(performance.stage.project)
-    ledger = Ledger.connect(f"sqlite:///{stage.home}/ledger.db")
+    ledger = Ledger.connect(stage.places.ledger)
     try:
-        rescorer = Rescorer(ledger, stage.home, project.name)
+        rescorer = Rescorer(ledger, stage.places, project.name)
         good = [answer for answer in performance.answers if not answer.failed]
         periods = periods_of(performance, duration(project.predict.matures))
         metric = project.predict.metric

@@ -14,6 +14,8 @@ from types import ModuleType
 from app.simulate import Happening
 from journey.clock import Clock
 from journey.errors import Conflict, Unavailable
+from journey.places import Places
+from journey.sections import Target
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "payments"
 DAY = timedelta(days=1)
@@ -41,6 +43,11 @@ class Stage:
     def home(self) -> Path:
         """$JOURNEY_HOME."""
         return self.project / ".journey"
+
+    @property
+    def places(self) -> Places:
+        """Where the records are: in the home."""
+        return Places(Target(), self.home, os.environ)
 
     @property
     def bank_url(self) -> str:

@@ -68,7 +68,7 @@ def _run_here(asked: Asked) -> Run:
     with held(asked.home, asked.run, wait=asked.options.wait):
         ledger = Ledger.connect(asked.places.ledger)
         try:
-            _end_those_that_were_killed(ledger)
+            _end_those_that_were_killed(ledger, asked)
             begun = RunRecord(asked.run, asked.project.name, asked.pipeline, asked.target, datetime.now(UTC), engine_run=asked.run)
             ledger.start_run(begun)
             try:
@@ -100,10 +100,10 @@ def champion_of(ledger: Ledger, model: str) -> str:
     return champion.model_dump_json()
 
 
-def _end_those_that_were_killed(ledger: Ledger) -> None:
-    """Whoever holds the home runs alone: another run that is on record as running was killed."""
-    for record in ledger.runs():
-        if record.state == "running":
+def _end_those_that_were_killed(ledger: Ledger, asked: Asked) -> None:
+    """Whoever holds the home runs alone: another run of the project there that is on record as running was killed."""
+    for record in ledger.runs(asked.project.name):
+        if record.state == "running" and record.target == asked.target:          # a ledger may serve more homes than this one
             ledger.end_run(record.id, "failed", datetime.now(UTC))
 
 

@@ -46,9 +46,9 @@ class Event:
 def write_timeline(performance: Performance, outcome: Outcome, page: Path) -> Path:
     """Writes the page of a performance; gives its path."""
     project = load_project(performance.stage.project)
-    ledger = Ledger.connect(f"sqlite:///{performance.stage.home}/ledger.db")
+    ledger = Ledger.connect(performance.stage.places.ledger)
     try:
-        rescorer = Rescorer(ledger, performance.stage.home, project.name)
+        rescorer = Rescorer(ledger, performance.stage.places, project.name)
         end = max(answer.asked for answer in performance.answers) - performance.first
         marks = _marks(performance)
         metric = project.predict.metric

@@ -1,14 +1,20 @@
 """What a run leaves on record, however it ends."""
 
 import json
+import os
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 
 from app.scaffold.starter import make_starter
+from journey.errors import Untrusted
+from journey.model.keys import SigningKey
+from journey.places import Places
 from journey.project import load_project
 from journey.records.entries import Registration, RunRecord
 from journey.records.ledger import Ledger
+from journey.sections import Target
 from pipelines import compile as compiling
 from pipelines import submit as module
 from pipelines.compile import Compiled, compiled_training
@@ -54,6 +60,41 @@ def test_a_run_that_was_killed_is_no_running_one_for_the_next(project, monkeypat
     ledger.close()
     submit(project, options=RunOptions(run="two"))
     assert [state_of(project, run) for run in ("one", "killed", "two")] == ["done", "failed", "done"]
+
+
+def test_a_run_elsewhere_that_shares_the_ledger_goes_on(project, monkeypatch):
+    monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    submit(project, options=RunOptions(run="one"))
+    ledger = Ledger.connect(f"sqlite:///{project}/.journey/ledger.db")
+    ledger.start_run(RunRecord("there", "small", "training", "kind", datetime.now(UTC)))
+    ledger.start_run(RunRecord("other", "payments", "training", "local", datetime.now(UTC)))
+    ledger.close()
+    submit(project, options=RunOptions(run="two"))
+    assert [state_of(project, run) for run in ("there", "other")] == ["running", "running"]
+
+
+def test_a_run_is_on_record_where_its_target_says_and_nowhere_else(project, postgres, monkeypatch):
+    monkeypatch.setattr(module, "_executed", lambda *_: Ended(Record(), None, 0.0, {}))
+    monkeypatch.setenv("LEDGER_URL", postgres.database())
+    path = project / "project.yaml"
+    path.write_text(path.read_text() + "\ntargets: {local: {ledger: \"${LEDGER_URL}\"}}\n")
+    submit(project, options=RunOptions(run="one"))
+    ledger = Ledger.connect(os.environ["LEDGER_URL"])
+    assert [(record.id, record.state) for record in ledger.runs("small")] == [("one", "done")]
+    ledger.close()
+    assert not (project / ".journey" / "ledger.db").exists()
+
+
+def test_who_does_not_sign_knows_the_key_by_its_public_half_and_makes_none(tmp_path):
+    signer = SigningKey.load_or_create(tmp_path / "whole")
+    (tmp_path / "keys").mkdir()
+    shutil.copy(tmp_path / "whole" / "signing.pub", tmp_path / "keys")
+    places = Places(Target(engine="job"), tmp_path / "home", {"JOURNEY_KEYS": str(tmp_path / "keys")})
+    assert module._signer(places) == signer.id
+    assert [path.name for path in (tmp_path / "keys").iterdir()] == ["signing.pub"]
+    (tmp_path / "keys" / "signing.pub").unlink()
+    with pytest.raises(Untrusted, match=r"signing\.pub: expected an Ed25519 public key"):
+        module._signer(places)
 
 
 def test_a_run_has_its_result_before_the_ledger_says_that_it_ended(project, monkeypatch):

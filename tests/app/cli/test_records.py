@@ -11,6 +11,7 @@ from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, Outpu
 from journey.model.keys import SigningKey
 from journey.records.entries import Registration
 from journey.records.ledger import Ledger
+from tests.postgres import Postgres
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PROJECT = """\
@@ -95,6 +96,22 @@ def test_the_audit_log_is_shown_once_it_holds(project: Path, capsys: pytest.Capt
     assert [line.split("  ")[1] for line in lines] == ["register", "register", "promote champion"]
     assert lines[-1].endswith("the first")
     assert json.loads(typed(capsys, "audit", "-p", project, "--json"))["verified"] == 3
+
+
+def test_a_target_with_a_ledger_of_its_own_leaves_that_of_the_home_alone(
+    project: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = postgres.database()
+    monkeypatch.setenv("LEDGER_URL", url)
+    (project / "project.yaml").write_text(PROJECT + 'targets: {local: {ledger: "${LEDGER_URL}"}}\n')
+    ledger, bundle = Ledger.connect(url), project / ".journey" / "bundles" / "1"
+    ledger.register_version(Registration("income", bundle_digest(bundle), str(bundle), "run-1", (None, None), NOON, "register"))
+    assert typed(capsys, "promote", "-p", project) == "income version 1 is champion (promotion 1)\n"
+    assert json.loads(typed(capsys, "audit", "-p", project, "--json"))["verified"] == ledger.verify_audit() == 2
+    ledger.close()
+    home = Ledger.connect(f"sqlite:///{project}/.journey/ledger.db")
+    assert home.current("income") is None
+    home.close()
 
 
 def test_before_the_first_run_people_are_told_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
