@@ -38,7 +38,7 @@ def inside(asked: Asked) -> Inside | None:
 
     image = os.environ.get(IMAGE)
     if not image:
-        raise ProjectError(f"{IMAGE}: expected the image of the project in this pod's environment, found none. `journey run` makes the pod.")
+        raise ProjectError(f"{IMAGE}: expected the image of the project in this pod's environment, found none. `journey run` names it.")
     publish(asked.home, asked.directory, image, asked.target)
     cluster = Cluster.connect(asked.place.namespace or asked.project.name)
     return Inside(image, Pods(cluster, Placing(asked.run, asked.project.name, asked.target, owner_of(os.environ))))

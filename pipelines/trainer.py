@@ -73,9 +73,24 @@ class LocalTrainer:
         Raises:
             Conflict: another promotion came between.
         """
+        return Promoter(self.ledger, self._places).promote(self._wanted(request, trained, replaced))
+
+    def conclude(self, request: Retraining, promotion: Promotion) -> None:
+        """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows."""
+        promoter = Promoter(self.ledger, self._places)
+        if request.version is not None and request.version != promotion.version:
+            reason = f"replaced by version {promotion.version}: {promotion.reason}"
+            promoter.retire(Retirement(self.model, request.version, ACTOR, reason, self.clock.now()))
+
+    def _wanted(self, request: Retraining, trained: Trained, replaced: Promotion | None) -> PromotionRequest:
+        """The promotion of what was trained.
+
+        Raises:
+            DataError: nothing was registered.
+        """
         if trained.version is None:
             raise DataError(f"run {trained.run}: expected a registered version to promote, found none")
-        wanted = PromotionRequest(
+        return PromotionRequest(
             model=self.model,
             version=trained.version,
             replaces_seq=replaced.seq if replaced else 0,
@@ -84,14 +99,6 @@ class LocalTrainer:
             at=self.clock.now(),
             evidence={"retraining": request.key, "run": trained.run, "onset": request.onset.isoformat() if request.onset else None},
         )
-        return Promoter(self.ledger, self._places).promote(wanted)
-
-    def conclude(self, request: Retraining, promotion: Promotion) -> None:
-        """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows."""
-        promoter = Promoter(self.ledger, self._places)
-        if request.version is not None and request.version != promotion.version:
-            reason = f"replaced by version {promotion.version}: {promotion.reason}"
-            promoter.retire(Retirement(self.model, request.version, ACTOR, reason, self.clock.now()))
 
     @property
     def _places(self) -> Places:

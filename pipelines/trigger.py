@@ -13,7 +13,9 @@ import logging
 import os
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.operations.retrain import Policy
 from journey.clock import clock_of, duration
@@ -21,6 +23,7 @@ from journey.errors import JourneyError
 from journey.places import Places
 from journey.project import load_project
 from journey.records.ledger import Ledger
+from journey.sections import Target
 from pipelines.alert_service import Service, listening, serve
 from pipelines.niceness import give_way
 from pipelines.placement import target_of
@@ -28,13 +31,25 @@ from pipelines.published import start_anew, tell_when_replaced, wait_until_publi
 from pipelines.retention import keep_forgetting
 from pipelines.retraining import Retrainer
 
+if TYPE_CHECKING:
+    from pipelines.trainer import LocalTrainer
+
 LOCAL = "local"
 NICENESS = 10                      # who answers requests and keeps features fresh comes first; training takes what is left
 
 log = logging.getLogger("journey.trigger")
 
 
-def _begin(service: Service, home: Path, folder: Path, target: str) -> None:
+@dataclass(frozen=True)
+class _Subject:
+    """What is retrained: a project's folder, where it trains, and the image that it runs in there; "" where none is known."""
+
+    folder: Path
+    target: str
+    image: str = ""
+
+
+def _begin(service: Service, home: Path, subject: _Subject) -> None:
     """Gives the service a project to retrain.
 
     Raises:
@@ -42,14 +57,33 @@ def _begin(service: Service, home: Path, folder: Path, target: str) -> None:
     """
     from pipelines.trainer import LocalTrainer  # and with it the pipelines: not before the port answers
 
-    project = load_project(folder)
-    place, clock = target_of(project, target), clock_of(os.environ)
+    project = load_project(subject.folder)
+    place, clock = target_of(project, subject.target), clock_of(os.environ)
     ledger = Ledger.connect(Places(place, home, os.environ).ledger)
     old = (ledger, duration(project.predict.matures), clock, service.stop)
     threading.Thread(target=keep_forgetting, args=old, name="retention", daemon=True).start()
     policy = Policy(duration(project.retraining.cooldown), project.retraining.per_day, project.retraining.fresh_rows)
-    trainer = LocalTrainer(folder, home, project.name, ledger, clock)
+    trainer = LocalTrainer(subject.folder, home, project.name, ledger, clock)
+    if place.engine == "job":
+        trainer = _in_cluster(trainer, place, subject)
     service.begin(Retrainer(ledger, project.name, policy, duration(project.features.refresh), clock, trainer))
+
+
+def _in_cluster(trainer: "LocalTrainer", place: Target, subject: _Subject) -> "LocalTrainer":
+    """The trainer whose runs and promotions are Jobs.
+
+    Raises:
+        Unavailable: there is no way to the cluster, or to its image registry.
+    """
+    from components.connections.cluster import Cluster
+    from pipelines.project_image import project_image
+    from pipelines.remote.command import Site
+    from pipelines.remote.trainer import ClusterTrainer
+
+    cluster = Cluster.connect(place.namespace or trainer.model)
+    image = subject.image or project_image(subject.folder, trainer.model, place, cluster)
+    site = Site(trainer.model, subject.target, place, image)
+    return ClusterTrainer(trainer.project, trainer.home, trainer.model, trainer.ledger, trainer.clock, cluster, site)
 
 
 def _begin_when_published(service: Service, home: Path, target: str | None) -> None:
@@ -57,7 +91,7 @@ def _begin_when_published(service: Service, home: Path, target: str | None) -> N
     try:
         found = wait_until_published(home, service.stop)
         if found is not None:
-            _begin(service, home, found.folder, target or found.target)
+            _begin(service, home, _Subject(found.folder, target or found.target, found.image))
             tell_when_replaced(home, found, service.replace)
     except JourneyError as error:
         log.error("%s", error)
@@ -89,7 +123,7 @@ def main() -> int:
             waiting = (service, wanted.home.absolute(), wanted.target)
             threading.Thread(target=_begin_when_published, args=waiting, name="published", daemon=True).start()
         else:
-            _begin(service, wanted.home, wanted.project, wanted.target or LOCAL)
+            _begin(service, wanted.home, _Subject(wanted.project, wanted.target or LOCAL))
     except JourneyError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -25,6 +25,7 @@ def promote(
     replaces: Annotated[
         int | None, typer.Option(min=0, help="The promotion that it replaces; refused if another came between.", show_default="the newest")
     ] = None,
+    evidence: Annotated[str, typer.Option("--evidence", hidden=True, help="What the trigger promotes for, as a JSON object.")] = "{}",
     as_json: JsonOption = False,
 ) -> None:
     """Make a version champion: a running server follows within a second, a Deployment with a rollout; neither loses a request.
@@ -40,7 +41,7 @@ def promote(
         seen = records.ledger.current(records.model)
         replaced = replaces if replaces is not None else seen.seq if seen else 0
         records.promoter.verify(records.model, wanted)
-        request = PromotionRequest(records.model, wanted, replaced, somebody(), reason, records.now)
+        request = PromotionRequest(records.model, wanted, replaced, somebody(), reason, records.now, evidence=json.loads(evidence))
         promotion = records.promoter.promote(request)
         if not as_json:
             before = f" in place of version {seen.version}" if seen and seen.version != promotion.version else ""

@@ -173,8 +173,9 @@ class _Wait:
         now = time.monotonic()
         if not found.reason:
             self._since = now
-        if found.reason != self._reason:
-            self._reason, self._changed, self._told = found.reason, now, False
+        reason = found.reason or found.text
+        if reason != self._reason:
+            self._reason, self._changed, self._told = reason, now, False
         if not self._told and now - self._changed >= _UNTOLD_SECONDS:
             self._told = True
             self._said(f"waiting: {found.text}")

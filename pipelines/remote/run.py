@@ -49,15 +49,20 @@ def run_there(asked: Asked) -> Run:
         folder = asked.home / "runs" / asked.run
         (folder / "log").mkdir(parents=True, exist_ok=True)
         with (folder / "log" / "run.log").open("w", encoding="utf-8") as log:
-            told = carried_out(cluster, executor_of(asked, image), progress, log)
+            told = carried_out(cluster, executor_of(asked, image, asked.directory.name), progress, log)
     finally:
         progress.close()
         cluster.close()
     return _kept(told, asked, folder / "report.html")
 
 
-def executor_of(asked: Asked, image: str) -> Command:
+def executor_of(asked: Asked, image: str, called: str) -> Command:
     """The command that runs, in a pod beside the volume, what was asked for here.
+
+    Args:
+        asked: what.
+        image: the project's, by digest.
+        called: what the run's page calls the project's folder.
 
     Raises:
         ProjectError: the run's id is no part of a Kubernetes name.
@@ -65,7 +70,7 @@ def executor_of(asked: Asked, image: str) -> Command:
     if not _NAME.fullmatch(asked.run):
         raise ProjectError(f"run: expected at most 48 of a-z, 0-9 and - as the id of a run on a cluster, found '{asked.run}'")
     options = asked.options
-    words = ["-p", PROJECT_FOLDER, "--home", HOME, "--target", asked.target, "--run", asked.run, "--called", asked.directory.name]
+    words = ["-p", PROJECT_FOLDER, "--home", HOME, "--target", asked.target, "--run", asked.run, "--called", called]
     words += [word for name, value in sorted(options.parameters.items()) for word in ("--parameter", f"{name}={value}")]
     words += ["--until", options.until] if options.until else []
     words += ["--workers", str(options.workers)] if options.workers else []

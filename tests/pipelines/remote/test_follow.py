@@ -1,0 +1,108 @@
+import pytest
+
+from journey.errors import Unavailable
+from pipelines.remote import follow
+from pipelines.remote.follow import Follower, Lost, NeverStarted
+from tests.pipelines.remote.fake_cluster import BROKEN, NOW, FakeCluster, gone, nothing, pod
+
+JOB = {"kind": "Job", "metadata": {"name": "run-a"}, "spec": {}, "status": {}}
+LOST = {"exitCode": 137, "reason": "Error"}
+DONE = {"exitCode": 0}
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch):
+    monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "_UNTOLD_SECONDS", 0.0)
+
+
+def followed(cluster: FakeCluster, again: bool = True):
+    said: list[str] = []
+    cluster.jobs.setdefault("run-a", dict(JOB))
+    follower = Follower(cluster, "run-a", again, said.append)
+    return follower, said
+
+
+def test_lines_are_told_from_the_first_to_the_last_and_the_exit_code_is_taken_over():
+    cluster = FakeCluster(nothing, pod("a", waiting={"reason": "ContainerCreating"}), pod("a", log=["1", "2", pod("a", terminated={"exitCode": 3})], running=NOW))
+    follower, said = followed(cluster, again=False)
+    assert list(follower.lines()) == ["1", "2"]
+    assert follower.exit_code == 3
+    assert said == ["waiting: a pod is made", "waiting: pod payments/a starts"]
+
+
+def test_a_log_that_breaks_goes_on_where_it_was():
+    cluster = FakeCluster(pod("a", log=["1", "2", BROKEN, "3", pod("a", terminated=DONE)], running=NOW))
+    follower, said = followed(cluster)
+    assert list(follower.lines()) == ["1", "2", "3"]
+    assert said == ["the log of pod a is silent; it is followed on"]
+
+
+def test_a_log_that_breaks_for_ever_ends_with_its_reason(monkeypatch):
+    monkeypatch.setattr(follow, "_ROUNDS", 3)
+    cluster = FakeCluster(pod("a", log=["1", BROKEN, BROKEN, BROKEN, BROKEN], running=NOW))
+    follower, _ = followed(cluster)
+    with pytest.raises(Unavailable, match="a broken connection"):
+        list(follower.lines())
+
+
+@pytest.mark.parametrize("end", [gone("a"), pod("a", terminated=LOST), pod("a", terminated={"exitCode": 1, "reason": "Error"})])
+def test_an_executor_that_is_lost_is_followed_on_in_the_pod_that_takes_its_place(end):
+    cluster = FakeCluster(pod("a", log=["1", end], running=NOW), nothing, pod("b", born=9, log=["1", "2", pod("b", terminated=DONE)], running=NOW))
+    follower, said = followed(cluster)
+    assert list(follower.lines()) == ["1", "1", "2"]
+    assert follower.exit_code == 0
+    assert "pod b goes on in its place" in said
+
+
+def test_an_operator_that_is_lost_is_not_done_again():
+    cluster = FakeCluster(pod("a", log=[pod("a", terminated=LOST)], running=NOW))
+    follower, _ = followed(cluster, again=False)
+    with pytest.raises(Lost, match="killed by SIGKILL"):
+        list(follower.lines())
+
+
+def test_an_executor_that_needs_more_memory_is_not_started_again_in_vain():
+    cluster = FakeCluster(pod("a", log=[pod("a", terminated={"exitCode": 137, "reason": "OOMKilled"})], running=NOW))
+    follower, _ = followed(cluster)
+    with pytest.raises(Lost, match="expected at most 64Mi of memory.*OOMKilled"):
+        list(follower.lines())
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_wait_with_that_reason(monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(follow.time, "monotonic", lambda: float(next(clock)))
+    turns = [pod("a", waiting={"reason": reason, "message": "no such host"}) for reason in ("ErrImagePull", "ImagePullBackOff") * 20]
+    follower, said = followed(FakeCluster(*turns))
+    with pytest.raises(NeverStarted, match=r"payments/run-a: pod payments/a: expected it to start, found .*no such host"):
+        list(follower.lines())
+    assert next(clock) < 200, "a minute's patience, though two reasons take turns"
+    assert said[0].startswith("waiting: pod payments/a: expected it to start, found ErrImagePull")
+
+
+def test_a_quota_that_lets_no_pod_be_made_is_told(monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(follow.time, "monotonic", lambda: float(next(clock)))
+    cluster = FakeCluster()
+    cluster.events = [{"message": "pods run-a-x is forbidden: exceeded quota: small", "reason": "FailedCreate"}]
+    follower, _ = followed(cluster)
+    with pytest.raises(NeverStarted, match="exceeded quota: small"):
+        list(follower.lines())
+
+
+def test_a_job_that_somebody_deleted_is_told():
+    cluster = FakeCluster(pod("a", log=["1", gone("a"), lambda cluster: cluster.jobs.clear()], running=NOW))
+    follower, _ = followed(cluster)
+    with pytest.raises(Lost, match=r"found it deleted\. pod a"):
+        list(follower.lines())
+
+
+def test_a_job_that_gave_up_is_told_with_how_its_last_pod_ended():
+    def gives_up(cluster: FakeCluster) -> None:
+        failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
+        cluster.jobs["run-a"]["status"] = {"conditions": [failed]}
+
+    cluster = FakeCluster(pod("a", log=[pod("a", terminated=LOST), gives_up], running=NOW))
+    follower, _ = followed(cluster)
+    with pytest.raises(Lost, match="found BackoffLimitExceeded: too often. pod payments/a.*SIGKILL"):
+        list(follower.lines())
