@@ -24,7 +24,7 @@ from components.release.deploy import selector_of
 from journey.clock import Clock
 from tests.cluster.conftest import PROJECT, TARGET, Kubectl, Laptop
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]      # the runs that it waits for are fixtures
 
 ROWS = 500
 # half an hour after the bank's history ends, where its features are fresh; time stands still there, so that both sides look up the same
