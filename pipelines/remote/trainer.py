@@ -51,7 +51,7 @@ class ClusterTrainer(LocalTrainer):
             return newest
         if (newest.seq if newest else 0) != wanted.replaces_seq:
             raise Conflict(refused)
-        raise DataError(refused or f"expected version {wanted.version} of '{self.model}' to be champion, found another. See `journey audit`.")
+        raise DataError(refused or f"expected version {wanted.version} of '{self.model}' to be champion, found another.")
 
     def conclude(self, request: Retraining, promotion: Promotion) -> None:
         """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows.
