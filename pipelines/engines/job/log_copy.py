@@ -38,16 +38,17 @@ class LogCopy:
         except JourneyError:            # gone with its pod, or its node: the lines that came are all there is
             if self._follower:
                 self._follower.join(_LAST_LINES_SECONDS)
-            found = None
+            found = ""
         with self._writing:
             self._closed = True
             with self._path.open("r+b") as file:
                 file.seek(self._start)
-                if found is None:
-                    return file.read().decode(errors="replace")
-                file.truncate()
-                file.write(found.encode())
-                return found
+                came = file.read()
+                if len(found.encode()) > len(came):     # a node that is putting the container away may have nothing left to tell
+                    file.seek(self._start)
+                    file.write(found.encode())
+                    return found
+                return came.decode(errors="replace")
 
     def _followed(self) -> None:
         try:

@@ -1,0 +1,192 @@
+"""The engine `job` in a real cluster: an executor in a pod beside the volume, under the rights that the manifests give it."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import pod as common
+from components.connections.cluster import Cluster
+from components.connections.pods import Pod
+from components.image import STEP_IMAGE, VERSION
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "journey-test-engine"
+IMAGE = f"{STEP_IMAGE}:{VERSION}"
+MANIFESTS = (
+    "executor/serviceaccount.yaml",
+    "executor/role.yaml",
+    "executor/rolebinding.yaml",
+    "step/serviceaccount.yaml",
+    "home/persistentvolumeclaim.yaml",
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A namespace in which pipelines of toy_pipelines.py run."""
+
+    cluster: Cluster
+
+    def start(self, run: str, pipeline: str) -> str:
+        """Starts an executor; gives its pod's name."""
+        parts = (common.home(), common.scratch())
+        who = [common.field_variable("JOURNEY_POD_NAME", "metadata.name"), common.field_variable("JOURNEY_POD_UID", "metadata.uid")]
+        script = {"name": "toys", "configMap": {"name": "toys"}}
+        container = {
+            "name": "executor",
+            "image": IMAGE,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["python", "/toys/toy_pipelines.py", run, pipeline],
+            "env": [*common.variables("kind", NAMESPACE=NAMESPACE, JOURNEY_IMAGE=IMAGE), *who],
+            "securityContext": common.container_security(),
+            "volumeMounts": [*(part.mount for part in parts), {"name": "toys", "mountPath": "/toys"}],
+        }
+        spec = {
+            "serviceAccountName": "journey-executor",
+            "automountServiceAccountToken": True,
+            "restartPolicy": "Never",
+            "securityContext": common.pod_security(),
+            "containers": [container],
+            "volumes": [*(part.volume for part in parts), script],
+        }
+        metadata = {"name": f"executor-{run}-{time.monotonic_ns() % 10**6}", "labels": common.labels("toys", common.EXECUTOR, run=run)}
+        return self.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+
+    def ended(self, executor: str) -> Mapping[str, Any]:
+        """Waits for an executor; gives what it told."""
+        self.wait(lambda: (pod := self.pod(executor)) is not None and pod.ended)
+        log = self.cluster.log(executor)
+        last = log.strip().splitlines()[-1]
+        assert last.startswith("{"), log
+        return dict(json.loads(last))
+
+    def run(self, run: str, pipeline: str) -> Mapping[str, Any]:
+        """Runs a pipeline to its end."""
+        return self.ended(self.start(run, pipeline))
+
+    def pod(self, name: str) -> Pod | None:
+        """A pod as it is now."""
+        found = self.cluster.get("Pod", name)
+        return Pod.read(found) if found else None
+
+    def steps(self, run: str) -> list[Pod]:
+        """The pods of a run's steps."""
+        return [Pod.read(pod) for pod in self.cluster.list("Pod", f"journey/run={run},app.kubernetes.io/component=step")]
+
+    def wait(self, holds: Callable[[], bool], seconds: float = 150) -> None:
+        """Waits until it holds."""
+        ends = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < ends, f"expected it within {seconds} s"
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    """A namespace with the rights of the manifests, an empty home, and the pipelines' file."""
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("needs a Kubernetes behind KUBECONFIG")
+    cluster = Cluster.connect(NAMESPACE)
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    try:
+        files = [word for file in MANIFESTS for word in ("-f", str(ROOT / "manifests" / "base" / file))]
+        subprocess.run(["kubectl", "--namespace", NAMESPACE, "apply", *files], check=True, capture_output=True)
+        data = {"toy_pipelines.py": (Path(__file__).parent / "toy_pipelines.py").read_text()}
+        cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "toys"}, "data": data})
+        yield Room(cluster)
+    finally:
+        cluster.delete("Namespace", NAMESPACE)
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def bad(room: Room) -> Mapping[str, Any]:
+    """A run of four steps that fail, each in its way."""
+    return room.run("bad", "bad")
+
+
+def test_steps_run_in_pods_of_their_own_and_a_second_run_makes_none(room: Room) -> None:
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            seen.update(pod.metadata.labels["journey/step"] for pod in room.steps("first") + room.steps("second"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        first = room.run("first", "plain")
+        made = set(seen)
+        second = room.run("second", "plain")
+    finally:
+        over.set()
+        watcher.join()
+
+    assert first["failures"] == {}
+    assert first["outputs"]["read"]["Output"] == "hello 5 first"
+    assert "wrote hello" in first["logs"]["write"]
+    assert made == seen == {"write", "read"}
+    assert {name: step["cached"] for name, step in second["steps"].items()} == {"write": True, "read": True}
+    assert room.steps("first") == []
+
+
+def test_a_gate_that_says_no_is_told_with_its_message_and_exit_code(bad: Mapping[str, Any]) -> None:
+    assert bad["failures"]["refuse"] == ["journey.errors.GateFailed", "roc_auc: expected at least 0.9,\nfound 0.5", 3]
+    assert bad["steps"]["refuse"]["state"] == "refused"
+    assert "about to refuse" in bad["logs"]["refuse"]
+
+
+def test_a_step_that_needs_more_memory_than_its_limit_says_so(bad: Mapping[str, Any]) -> None:
+    _, message, _ = bad["failures"]["eat"]
+
+    assert message.startswith("expected at most 64Mi of memory, which is its limit, found more: OOMKilled.")
+    assert "targets.kind.resources.eat.memory" in message
+
+
+def test_an_image_that_cannot_be_pulled_is_named_with_the_registrys_error(bad: Mapping[str, Any]) -> None:
+    _, message, _ = bad["failures"]["unpullable"]
+
+    assert "localhost:1" in message
+    assert "connection refused" in message
+    assert 55 < bad["seconds"] < 120
+
+
+def test_the_root_is_read_only(bad: Mapping[str, Any]) -> None:
+    kind, message, _ = bad["failures"]["mistaken"]
+
+    assert kind == "builtins.OSError"
+    assert "Read-only file system" in message
+
+
+def test_a_pod_that_is_deleted_while_it_runs_is_made_anew_and_nothing_is_doubled(room: Room) -> None:
+    executor = room.start("lost", "lost")
+    room.wait(lambda: any("attempt 1" in room.cluster.log(pod.metadata.name) for pod in room.steps("lost") if pod.started))
+    room.cluster.delete("Pod", room.steps("lost")[0].metadata.name)
+
+    ended = room.ended(executor)
+
+    assert ended["failures"] == {}
+    assert ended["outputs"]["interrupted"]["Output"] == 2
+    assert "attempt 1" in ended["logs"]["interrupted"]
+    assert "attempt 2" in ended["logs"]["interrupted"]
+
+
+def test_an_executor_that_is_told_to_end_takes_its_pods_with_it(room: Room) -> None:
+    room.run("wipe", "plain")           # whatever the tests before left
+    executor = room.start("again", "bad")
+    room.wait(lambda: bool(room.steps("again")))
+
+    room.cluster.delete("Pod", executor, grace_seconds=1)
+
+    room.wait(lambda: not room.steps("again"), seconds=60)

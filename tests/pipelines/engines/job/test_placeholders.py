@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from journey.errors import ProjectError
+from pipelines.engines.job.placeholders import filled
+
+INPUT = {
+    "inputs": {
+        "parameterValues": {"name": "a$b", "count": 3, "plan": {"k": [1]}},
+        "artifacts": {"raw": {"artifacts": [{"uri": "/home/raw"}]}},
+    },
+    "outputs": {
+        "parameters": {"version": {"outputFile": "/work/version"}},
+        "artifacts": {"model": {"artifacts": [{"uri": "/work/model"}]}},
+        "outputFile": "/work/executor_output.json",
+    },
+}
+
+
+def test_the_whole_input_is_one_word() -> None:
+    assert [json.loads(word) for word in filled(["{{$}}"], INPUT)] == [INPUT]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("--name={{$.inputs.parameters['name']}}", "--name=a$b"),
+        ("{{$.inputs.parameters['count']}}", "3"),
+        ("{{$.inputs.parameters['plan']}}", '{"k": [1]}'),
+        ("{{$.inputs.artifacts['raw'].path}}/x", "/home/raw/x"),
+        ("{{$.outputs.artifacts['model'].uri}}", "/work/model"),
+        ("{{$.outputs.parameters['version'].output_file}}", "/work/version"),
+        ("plain {{text}}", "plain {{text}}"),
+    ],
+)
+def test_each_placeholder_becomes_its_value(word: str, expected: str) -> None:
+    assert filled([word], INPUT) == [expected]
+
+
+def test_a_placeholder_of_something_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ProjectError, match="parameter 'other'"):
+        filled(["{{$.inputs.parameters['other']}}"], INPUT)
