@@ -188,10 +188,13 @@ class _Watched:
 
 def _unserved(cluster: Cluster, served: Served, version: int, error: JourneyError) -> Unavailable:
     """The ledger says one thing and the pods another: what came of it, and both ways out."""
-    answering = " and ".join(f"version {number}" for number in _answering(cluster, served.model))
+    try:
+        answering = " and ".join(f"version {number}" for number in _answering(cluster, served.model))
+        meanwhile = f"Meanwhile {answering} goes on answering." if answering else "Nothing answers."
+    except Unavailable:
+        meanwhile = "Who answers meanwhile can't be told, either."
     return Unavailable(
-        f"version {version} of {served.model} is champion in the ledger, and isn't served: {error} "
-        f"{f'Meanwhile {answering} goes on answering.' if answering else 'Nothing answers.'} "
+        f"version {version} of {served.model} is champion in the ledger, and isn't served: {error} {meanwhile} "
         f"`journey rollback --target {served.target}` goes back; `journey promote {version} --target {served.target}` tries again."
     )
 

@@ -169,3 +169,16 @@ def test_a_version_without_an_image_is_not_deployed(cluster, ledger):
     with pytest.raises(Unavailable, match=r"expected an image that serves it, found none .*`journey run --target kind` makes it"):
         follow_with_deployment(cluster, ledger, SERVED)
     assert cluster.applied == []
+
+
+def test_a_cluster_that_is_away_hides_neither_the_promotion_nor_the_ways_out(ledger):
+    promoted(ledger, 2)
+
+    class Away(SmallCluster):
+        def list(self, kind, selector="", fields=""):
+            raise Unavailable("the API server doesn't answer.")
+
+        get = apply = list
+
+    with pytest.raises(Unavailable, match=r"version 2 of income is champion.*the API server doesn't answer\. Who answers .*rollback"):
+        follow_with_deployment(Away(), ledger, SERVED)
