@@ -2,6 +2,7 @@
 
 import importlib.util
 import sqlite3
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -88,3 +89,29 @@ def test_the_command_writes_a_bank_and_refuses_to_write_over_one(
     books.close()
     with pytest.raises(SystemExit, match="found one that exists"):
         generator.main()
+
+
+def test_the_database_that_the_command_writes_is_whole_and_can_be_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "bank.db"
+    command = [sys.executable, GENERATOR, "--out", path, "--days", "1"]
+    (tmp_path / "bank.db.unfinished").write_text("of a run that was killed")
+    (tmp_path / "bank.db.unfinished-wal").write_text("of a run that was killed")
+    subprocess.run(command, check=True, capture_output=True)
+    assert [one.name for one in tmp_path.iterdir()] == ["bank.db"]
+    tmp_path.chmod(0o555)
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        assert connection.execute("SELECT count(*) FROM payments").fetchone() == (2_000,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        connection.close()
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_a_database_that_is_there_is_refused_or_kept_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "bank.db"
+    path.write_text("another one")
+    command = [sys.executable, GENERATOR, "--out", path, "--days", "1"]
+    assert b"expected a new file" in subprocess.run(command, check=False, capture_output=True).stderr
+    subprocess.run([*command, "--keep"], check=True, capture_output=True)
+    assert path.read_text() == "another one"
