@@ -121,7 +121,8 @@ class DatabaseTable:
             columns = "{" + ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in types.items()) + "}"
             query = (
                 f"SELECT * FROM read_csv({quoted(str(rows))}, auto_detect = false, columns = {columns}, header = false, "  # noqa: S608  # quoted
-                f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)}, max_line_size = {_LONGEST_ROW})"
+                f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)}, "
+                f"max_line_size = {_LONGEST_ROW}, buffer_size = {_LONGEST_ROW})"      # by default 16 rows: 1 GiB, more than a small pod has
             )
             with open_duckdb() as connection:
                 copy_to_parquet(connection, query, path)
