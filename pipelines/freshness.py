@@ -70,66 +70,71 @@ class Freshness:
                 return
 
     def keep(self) -> None:
-        """Refreshes at every moment until `stop` is set."""
+        """Refreshes at every moment until `stop` is set; what the store loses in between is made anew."""
         every = self.refresher.interval
         while not self.stop.is_set():
+            if self._is_lost():
+                self._mend()
             moment = next_moment(self.clock.now(), every)
             if self._last is not None:
                 self.skipped += max(0, (moment - self._last) // every - 1)
-            if self._watch_until(cut(moment, every) + lead(every) / SETTLING):
+            if not self._idle_until(cut(moment, every) + lead(every) / SETTLING):
                 return
             self._last = moment
             try:
                 self._tell(self._refreshed(moment, in_time=False))
             except JourneyError as error:
                 self._fail(moment, error)
-                self._wait_until(moment)
+                self._idle_until(moment)
 
     def _now(self) -> None:
         self._last = moment = moment_at(self.clock.now(), self.refresher.interval)
         self._tell(self._refreshed(moment, in_time=True))
 
     def _refreshed(self, moment: datetime, *, in_time: bool) -> Refreshed | None:
-        """The store for a moment, in use from its moment on; None where `stop` came before."""
+        """The store for a moment, in use from its moment on; None where `stop` or a loss came before."""
         begun = time.monotonic()
         prepared = self.refresher.prepare(moment)
         seconds = time.monotonic() - begun
         late = not in_time and self.clock.now() > moment
-        if self._wait_until(moment):
+        if not self._untouched_until(moment):
             prepared.discard()
             return None
         prepared.switch_in()
         return Refreshed(moment, prepared.refresh.cut, prepared.rows, seconds, late)
 
-    def _watch_until(self, moment: datetime) -> bool:
-        """Waits for platform time and mends meanwhile what the store has lost; True where `stop` was set."""
-        while (left := self._seconds_until(moment)) > LOOK_SECONDS:
-            if self.stop.wait(LOOK_SECONDS):
-                return True
+    def _idle_until(self, moment: datetime) -> bool:
+        """Waits for platform time and makes anew what is lost meanwhile; False where `stop` was set."""
+        while not self._untouched_until(moment):
+            if self.stop.is_set():
+                return False
             self._mend()
-        return self.stop.wait(left)
+        return True
 
-    def _mend(self) -> None:
-        """Makes the newest refresh anew where the store has lost it."""
+    def _untouched_until(self, moment: datetime) -> bool:
+        """Waits for platform time; False at once where `stop` is set or the store has lost the refresh in use."""
+        while (left := max(0.0, self.clock.real_seconds(moment - self.clock.now()))) > LOOK_SECONDS:
+            if self.stop.wait(LOOK_SECONDS) or self._is_lost():
+                return False
+        return not self.stop.wait(left)
+
+    def _is_lost(self) -> bool:
+        """Whether the store should have the newest refresh and hasn't; what failed just now is left alone for a while."""
+        if self.newest is None or time.monotonic() < self._again:
+            return False
         try:
             used = self.refresher.online.in_use()
-        except Unavailable:            # it is away; that it is empty is seen when it is back
-            return
-        if (used is not None and self.newest is not None and used >= self.newest.moment) or time.monotonic() < self._again:
-            return
+        except Unavailable:            # it is away; whether it is empty is seen when it is back
+            return False
+        return used is None or used < self.newest.moment
+
+    def _mend(self) -> None:
         self.lost += 1
         try:
             self._now()
         except JourneyError as error:
             self._again = time.monotonic() + AGAIN_SECONDS
             self._fail(moment_at(self.clock.now(), self.refresher.interval), error)
-
-    def _wait_until(self, moment: datetime) -> bool:
-        """Waits for platform time; True where `stop` was set meanwhile."""
-        return self.stop.wait(self._seconds_until(moment))
-
-    def _seconds_until(self, moment: datetime) -> float:
-        return max(0.0, self.clock.real_seconds(moment - self.clock.now()))
 
     def _fail(self, moment: datetime, error: JourneyError) -> None:
         self.failed += 1

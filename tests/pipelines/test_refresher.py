@@ -13,6 +13,7 @@ from typing import TextIO
 
 import pytest
 
+import pipelines.freshness
 from components.operations.refresh import Refresher
 from feature_repo.materialize import load_feast
 from journey.clock import Clock
@@ -106,6 +107,31 @@ def test_a_refresh_that_is_ready_only_after_its_moment_is_late_and_the_moments_i
         loop.join(60)
     assert freshness.late >= 2
     assert freshness.skipped >= 2
+
+
+@pytest.mark.parametrize("minute", [20, 50], ids=["while nothing waits", "while the next refresh waits for its moment"])
+def test_what_the_store_loses_is_noticed_and_made_anew(project, lines, monkeypatch, minute):
+    load_feast()
+    monkeypatch.setattr(pipelines.freshness, "LOOK_SECONDS", 0.05)
+    clock = Clock(START + timedelta(minutes=minute), time.time(), 1.0)
+    ours, theirs = lines
+    stop = threading.Event()
+    freshness = Freshness(Refresher.of(project, project / "home", {}), clock, stop, theirs)
+    freshness.first()
+    loop = threading.Thread(target=freshness.keep)
+    loop.start()
+    try:
+        first = told(ours)
+        while minute == 50 and not list((project / "home/feast").glob("next-*/feature_store.yaml")):
+            time.sleep(0.01)
+        (project / "home/feast/online.db").unlink()
+        again = told(ours)
+    finally:
+        stop.set()
+        loop.join(60)
+    assert (again["moment"], again["rows"], again["late"]) == (first["moment"], {"history": 3}, False)
+    assert (freshness.done, freshness.lost, freshness.failed, freshness.skipped) == (2, 1, 0, 0)
+    assert (project / "home/feast/online.db").is_file()
 
 
 def test_a_project_that_is_wrong_ends_the_process_with_one_message(project):
