@@ -101,7 +101,7 @@ def _pod(command: Command) -> Json:
                 "name": command.component,
                 "image": command.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": ["python", "-m", _MODULES[command.component], *command.words],
+                "command": ["python", "-m", _MODULES[command.component], *map(_literal, command.words)],
                 "env": _variables(command),
                 "envFrom": settings(),
                 "resources": _RESOURCES[command.component],
@@ -112,6 +112,11 @@ def _pod(command: Command) -> Json:
         ],
         "volumes": [part.volume for part in parts],
     }
+
+
+def _literal(word: str) -> str:
+    """A word as it reaches the process: Kubernetes puts a variable's value in place of `$(NAME)`, and one dollar in place of two."""
+    return word.replace("$", "$$")
 
 
 def _variables(command: Command) -> list[dict[str, object]]:
