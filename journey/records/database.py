@@ -24,6 +24,7 @@ _WRITES = "journey_writes"
 _ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}      # what SQLite's transactions are anyway
 _DRIVERS = {"sqlite": "sqlite", **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg")}
 _PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_TEXT = {"client_encoding": "utf8"}      # in a database that says of no encoding (SQL_ASCII), psycopg answers bytes without it
 _EXPECTED = "expected a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
 
 
@@ -141,7 +142,7 @@ def _engine_of(parsed: URL) -> Engine:
         engine = create_engine(with_driver)
         _set_up_sqlite(engine)
         return engine
-    query = {**_PATIENCE, **parsed.query}
+    query = {**_PATIENCE, **_TEXT, **parsed.query}
     engine = create_engine(with_driver.set(query=query), pool_pre_ping=True)     # a database that was restarted is found again
     _set_up_postgres(engine)
     return engine

@@ -127,6 +127,15 @@ def test_no_user_need_know_the_driver(postgres: Postgres, scheme: str) -> None:
     ledger.close()
 
 
+def test_a_database_without_an_encoding_keeps_text(postgres: Postgres) -> None:
+    postgres.execute("postgres", "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0")
+    ledger = Ledger.connect(postgres.url("ascii"))
+    ledger.register_version(registration("ä-✓"))
+    assert ledger.version("income", 1).bundle == "ä-✓"
+    assert ledger.verify_audit() == 1
+    ledger.close()
+
+
 def test_a_ledger_whose_database_is_restarted_is_unavailable_and_then_back() -> None:
     with running_postgres() as server:
         ledger = Ledger.connect(server.database())
