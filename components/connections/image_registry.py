@@ -42,8 +42,9 @@ class ImageRegistry:
     @classmethod
     def at(cls, address: str) -> Self:
         """The registry at `host:port`: over http on this machine and inside the cluster (`*.svc`), else over https."""
-        scheme = "http" if _PLAIN.match(address) else "https"
-        return cls(address, f"{scheme}://{address}", httpx.Client(timeout=SECONDS))
+        near = _PLAIN.match(address) is not None
+        client = httpx.Client(timeout=SECONDS, trust_env=not near)      # a proxy of the environment is for what is far
+        return cls(address, f"{'http' if near else 'https'}://{address}", client)
 
     def __enter__(self) -> Self:
         return self
