@@ -183,10 +183,9 @@ def test_a_pod_that_is_deleted_while_it_runs_is_made_anew_and_nothing_is_doubled
 
 
 def test_an_executor_that_is_told_to_end_takes_its_pods_with_it(room: Room) -> None:
-    room.run("wipe", "plain")           # whatever the tests before left
     executor = room.start("again", "bad")
     room.wait(lambda: bool(room.steps("again")))
 
     room.cluster.delete("Pod", executor, grace_seconds=1)
 
-    room.wait(lambda: not room.steps("again"), seconds=60)
+    room.wait(lambda: all(pod.metadata.deletion_timestamp for pod in room.steps("again")), seconds=60)

@@ -88,7 +88,7 @@ class StepPod:
             if found is None:
                 return _End(None, Trouble("Deleted", f"pod {self._cluster.namespace}/{name}: {_DELETED}", lost=True))
             pod = Pod.read(found)
-            if pod.ended or (pod.terminated and pod.metadata.deletion_timestamp):
+            if pod.ended or _over(pod):
                 return _End(pod, trouble(found))
             if pod.metadata.deletion_timestamp:
                 going_since = going_since or time.monotonic()
@@ -126,16 +126,16 @@ class StepPod:
 
 
 def swept(cluster: Cluster, placing: Placing) -> None:
-    """Takes away the pods of a run's steps that an executor which was killed left, and waits until they are gone.
+    """Takes away the pods of a run's steps that an executor which was killed left, and waits until none of them does anything.
 
     Raises:
         JourneyError: the cluster doesn't answer, or refuses.
     """
     ends = time.monotonic() + _GOING_SECONDS
-    while left := [Pod.read(pod).metadata.name for pod in cluster.list("Pod", placing.selector)]:
+    while left := [pod for pod in map(Pod.read, cluster.list("Pod", placing.selector)) if not _over(pod)]:
         grace = None if time.monotonic() < ends else 0
-        for name in left:
-            cluster.delete("Pod", name, grace)
+        for pod in left:
+            cluster.delete("Pod", pod.metadata.name, grace)
         time.sleep(LOOK_SECONDS)
 
 
@@ -146,3 +146,8 @@ def let_go(cluster: Cluster, placing: Placing) -> None:
             cluster.delete("Pod", Pod.read(pod).metadata.name)
     except JourneyError:
         return
+
+
+def _over(pod: Pod) -> bool:
+    """Whether a pod that was told to go does nothing any more: until a node has put it away altogether, a minute may pass."""
+    return pod.metadata.deletion_timestamp is not None and (pod.terminated is not None or not pod.started)

@@ -3,7 +3,6 @@
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -162,11 +161,15 @@ def test_a_run_that_ends_takes_its_pod_away(server: WrittenServer, make_job: Mak
     assert server.asked[-1] == f"DELETE {POD}"
 
 
-def test_what_a_killed_executor_left_is_gone_before_the_next_begins(server: WrittenServer) -> None:
-    left = {"items": [{"metadata": {"name": "r1-train-logistic-t"}}]}
-    server.answer(f"GET {PODS}", Answer(200, left), Answer(200, left), Answer(200, {"items": []}))
+def test_what_a_killed_executor_left_does_nothing_any_more_before_the_next_begins(server: WrittenServer) -> None:
+    def left(state: object, **metadata: object) -> Answer:
+        status = {"phase": "Running", "containerStatuses": [{"name": "step", "state": state}]}
+        return Answer(200, {"items": [{"metadata": {"name": "r1-train-logistic-t", **metadata}, "status": status}]})
 
-    swept(server.cluster, replace(PLACING, run="r1"))
+    running, over = {"running": {"startedAt": AT}}, {"terminated": {"exitCode": 137}}
+    server.answer(f"GET {PODS}", left(running), left(running, deletionTimestamp=AT), left(over, deletionTimestamp=AT))
+
+    swept(server.cluster, PLACING)
 
     looked, deleted = f"GET {PODS}", f"DELETE {POD}"
     assert [re.sub(r"\?.*", "", line) for line in server.asked] == [looked, deleted, looked, deleted, looked]
