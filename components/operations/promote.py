@@ -1,16 +1,19 @@
 """Promote, roll back, retire: who answers, decided in the ledger by compare-and-swap; MLflow's aliases follow."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from journey.errors import DataError
+from journey.errors import DataError, Unavailable
 from journey.model.bundle import open_bundle
 from journey.model.keys import Trusted
 from journey.places import Places
 from journey.records.entries import Promotion, PromotionRequest, Retirement, Version
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
+
+log = logging.getLogger("journey.promote")
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,16 @@ class Promoter:
         return version
 
     def follow(self, model: str) -> None:
-        """Makes MLflow say what the ledger says; mends what a kill left between the two."""
+        """Makes MLflow say what the ledger says; mends what a kill left between the two.
+
+        An MLflow that is away undoes no promotion and keeps no server from following it: it is told with the next change.
+        """
         roles = {role: self.ledger.current(model, role) for role in ("champion", "challenger")}
-        Registry.at(self.places.home, self.places.registry).follow(model, roles, self.ledger.versions(model))
+        versions = self.ledger.versions(model)
+        try:
+            Registry.at(self.places.home, self.places.registry).follow(model, roles, versions)
+        except Unavailable as error:
+            log.warning("the ledger holds the change; MLflow's aliases follow with the next one: %s", error)
 
 
 def champion_before(promotions: tuple[Promotion, ...]) -> Promotion | None:

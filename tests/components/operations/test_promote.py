@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,3 +108,13 @@ def test_a_champion_is_not_retired(promoter: Promoter) -> None:
     with pytest.raises(Conflict, match="found the champion 1"):
         promoter.retire(Retirement("income", 1, "ada", "old", NOON))
     assert promoter.retire(Retirement("income", 2, "ada", "never used", NOON)).retired == NOON
+
+
+def test_a_promotion_stands_though_mlflow_is_away(
+    promoter: Promoter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    places = replace(promoter.places, target=Target(registry="${MLFLOW_URL}"), environment={"MLFLOW_URL": "http://127.0.0.1:1"})
+    promotion = replace(promoter, places=places).promote(PromotionRequest("income", 1, 0, "ada", "better", NOON))
+    assert promoter.ledger.current("income") == promotion
+    assert "MLflow's aliases follow with the next one: registry http://127.0.0.1:1: expected MLflow's server to answer" in caplog.text
