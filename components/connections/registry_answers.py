@@ -100,14 +100,22 @@ class Answers:
 
 def _errors(response: httpx.Response) -> list[object]:
     """What the registry's API says went wrong; nothing where the answer isn't in its form."""
-    try:
-        body = json.loads(response.content)
-    except ValueError:
-        return []
-    errors = body.get("errors") if isinstance(body, dict) else None
+    errors = _body(response).get("errors")
     return errors if isinstance(errors, list) else []
 
 
 def _told(response: httpx.Response) -> str:
-    errors = _errors(response)
-    return json.dumps(errors, separators=(",", ":")) if errors else " ".join(response.text.split()) or response.reason_phrase
+    errors, body = _errors(response), _body(response)
+    if errors:
+        return json.dumps(errors, separators=(",", ":"))
+    if body.get("kind") == "Status":                  # Kubernetes, whose service proxy is in between
+        return str(body.get("message"))
+    return " ".join(response.text.split()) or response.reason_phrase
+
+
+def _body(response: httpx.Response) -> dict[str, object]:
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -194,6 +194,14 @@ def test_what_is_not_a_registry_is_told_as_that(status: int) -> None:
             thread.join()
 
 
+def test_what_the_service_proxy_of_kubernetes_says_is_told_in_its_words() -> None:
+    status = {"kind": "Status", "status": "Failure", "message": 'services "registry" not found', "code": 404}
+    client = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(404, json=status)))
+    told = r'expected it to grant GET /proxy/v2/x/manifests/t, found 404 services "registry" not found\. Is'
+    with ImageRegistry("proxied", "https://cluster/proxy", client) as registry, pytest.raises(Unavailable, match=told):
+        registry.image("x", "t")
+
+
 def test_a_blob_under_another_size_than_its_descriptor_says_is_not_taken_for_it(registry: ImageRegistry) -> None:
     config = push_base(registry, "sized", word="sized").manifest.config
     wrong = Descriptor(media_type=config.media_type, digest=config.digest, size=config.size + 1)
