@@ -12,7 +12,8 @@ from pipelines.engines.local.lock import Busy
 from pipelines.remote.events import EventWriter, Parts, RelayedOutput, error_of, event_of, run_of, step_of
 from pipelines.runs import Run, Step
 
-STEP = Step("train-model.logistic", "done", 1.5, cached=False, log=Path("/journey/home/runs/a/log/x.log"), after=("curate-data",), started=2.0)
+LOG = Path("/journey/home/runs/a/log/x.log")
+STEP = Step("train-model.logistic", "done", 1.5, cached=False, log=LOG, after=("curate-data",), started=2.0)
 RUN = Run(
     id="a",
     project=Path("/opt/journey/project"),
@@ -77,7 +78,10 @@ def test_a_part_that_is_missing_is_noticed():
         whole([lines[0], *lines[2:]], "report")
 
 
-@pytest.mark.parametrize("line", ["", "Traceback", '{"journey": "began", "st', '{"journey": "sung"}', '{"other": 1}', '{"a": {"journey": "began"}}'])
+NOT_EVENTS = ["", "Traceback", '{"journey": "began", "st', '{"journey": "sung"}', '{"other": 1}', '{"a": {"journey": "began"}}']
+
+
+@pytest.mark.parametrize("line", NOT_EVENTS)
 def test_text_is_no_event(line):
     assert event_of(line) is None
 

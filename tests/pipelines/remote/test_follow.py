@@ -24,7 +24,8 @@ def followed(cluster: FakeCluster, again: bool = True):
 
 
 def test_lines_are_told_from_the_first_to_the_last_and_the_exit_code_is_taken_over():
-    cluster = FakeCluster(nothing, pod("a", waiting={"reason": "ContainerCreating"}), pod("a", log=["1", "2", pod("a", terminated={"exitCode": 3})], running=NOW))
+    log = ["1", "2", pod("a", terminated={"exitCode": 3})]
+    cluster = FakeCluster(nothing, pod("a", waiting={"reason": "ContainerCreating"}), pod("a", log=log, running=NOW))
     follower, said = followed(cluster, again=False)
     assert list(follower.lines()) == ["1", "2"]
     assert follower.exit_code == 3
@@ -48,7 +49,8 @@ def test_a_log_that_breaks_for_ever_ends_with_its_reason(monkeypatch):
 
 @pytest.mark.parametrize("end", [gone("a"), pod("a", terminated=LOST), pod("a", terminated={"exitCode": 1, "reason": "Error"})])
 def test_an_executor_that_is_lost_is_followed_on_in_the_pod_that_takes_its_place(end):
-    cluster = FakeCluster(pod("a", log=["1", end], running=NOW), nothing, pod("b", born=9, log=["1", "2", pod("b", terminated=DONE)], running=NOW))
+    second = pod("b", born=9, log=["1", "2", pod("b", terminated=DONE)], running=NOW)
+    cluster = FakeCluster(pod("a", log=["1", end], running=NOW), nothing, second)
     follower, said = followed(cluster)
     assert list(follower.lines()) == ["1", "1", "2"]
     assert follower.exit_code == 0
@@ -65,7 +67,7 @@ def test_an_operator_that_is_lost_is_not_done_again():
 def test_an_executor_that_needs_more_memory_is_not_started_again_in_vain():
     cluster = FakeCluster(pod("a", log=[pod("a", terminated={"exitCode": 137, "reason": "OOMKilled"})], running=NOW))
     follower, _ = followed(cluster)
-    with pytest.raises(Lost, match="expected at most 64Mi of memory.*OOMKilled"):
+    with pytest.raises(Lost, match=r"expected at most 64Mi of memory.*OOMKilled"):
         list(follower.lines())
 
 
@@ -104,5 +106,5 @@ def test_a_job_that_gave_up_is_told_with_how_its_last_pod_ended():
 
     cluster = FakeCluster(pod("a", log=[pod("a", terminated=LOST), gives_up], running=NOW))
     follower, _ = followed(cluster)
-    with pytest.raises(Lost, match="found BackoffLimitExceeded: too often. pod payments/a.*SIGKILL"):
+    with pytest.raises(Lost, match=r"found BackoffLimitExceeded: too often. pod payments/a.*SIGKILL"):
         list(follower.lines())

@@ -6,7 +6,8 @@ from components.pod import EXECUTOR, OPERATOR
 from journey.sections import Target
 from pipelines.remote.jobs import Command, job_of
 
-PLACE = Target(engine="job", namespace="payments", ledger="${LEDGER_URL}", registry="${MLFLOW_URL}", online="${REDIS_URL}", images="localhost:5000")
+URLS = {"ledger": "${LEDGER_URL}", "registry": "${MLFLOW_URL}", "online": "${REDIS_URL}", "images": "localhost:5000"}
+PLACE = Target(engine="job", namespace="payments", **URLS)
 IMAGE = "localhost:5000/payments-steps@sha256:" + "0" * 64
 HOSTILE = ("retire", "1", '--reason="; rm -rf $HOME `id` ${LEDGER_URL}')
 
@@ -76,7 +77,7 @@ def test_nobody_is_root_and_nothing_is_written_but_to_volumes(component):
 
 def test_pods_are_found_by_what_they_carry():
     made = job(EXECUTOR)
-    labels = {"app.kubernetes.io/component": "executor", "app.kubernetes.io/part-of": "journey", "journey/model": "payments", "journey/run": "a"}
+    labels = {"app.kubernetes.io/component": "executor", "journey/model": "payments", "journey/run": "a"}
     assert labels.items() <= made["metadata"]["labels"].items()
     assert made["spec"]["template"]["metadata"]["labels"] == made["metadata"]["labels"]
 

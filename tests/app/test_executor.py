@@ -1,0 +1,86 @@
+"""The process of a run's Job: what it tells, and what its exit code means to Kubernetes."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import executor
+from journey.errors import GateFailed
+from pipelines.engines.local.lock import Busy
+from pipelines.remote.events import Parts, event_of
+from tests.pipelines.remote.test_events import RUN, STEP
+
+WORDS = ["-p", "/opt/journey/project", "--target", "kind", "--run", "a", "--called", "my payments", "--parameter", "onset=a=b"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ended(home: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list]:
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        code = executor.main([*WORDS, "--home", str(home)])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    return code, [event for event in map(event_of, capsys.readouterr().out.splitlines()) if event]
+
+
+def test_a_run_that_a_gate_refused_is_told_of_and_the_process_did_its_work(tmp_path, monkeypatch, capsys):
+    def run(project, target, options):
+        assert (target, options.run, dict(options.parameters)) == ("kind", "a", {"onset": "a=b"})
+        options.progress.ended(STEP)
+        return RUN.__class__(**{**vars(RUN), "home": tmp_path})
+
+    monkeypatch.setattr(executor, "submit", run)
+    code, events = ended(tmp_path, capsys)
+    assert code == 0, "another exit code would have Kubernetes run it again"
+    assert [event.kind for event in events][:2] == ["ended", "result"]
+    report = Parts()
+    for event in events[2:]:
+        report.add(event)
+    assert "journey run -p &#39;my payments&#39; --target kind" in report.content
+    assert (tmp_path / "runs" / "a" / "result.json").is_file()
+
+
+@pytest.mark.parametrize("error", [Busy("found run b"), GateFailed("no"), ZeroDivisionError("what")])
+def test_why_there_was_no_run_is_told(tmp_path, monkeypatch, capsys, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(executor, "submit", refuse)
+    code, events = ended(tmp_path, capsys)
+    assert code == 0
+    assert [event.kind for event in events] == ["error"]
+    assert str(error) in events[0].fields["text"]
+
+
+SLOW = """
+import sys, time
+from app import executor
+
+def wait(*_, **__):
+    print("begun", flush=True)
+    time.sleep(60)
+
+executor.submit = wait
+sys.exit(executor.main(sys.argv[1:]))
+"""
+
+
+def test_a_pod_that_is_taken_away_says_nothing_of_a_result(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", SLOW, *WORDS, "--home", str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == executor.INTERRUPTED
+    assert out == ""
+
+
+def test_a_command_in_a_pod_is_told_apart_from_its_errors(tmp_path):
+    (tmp_path / "project.yaml").write_text("format: 1\n")
+    words = [sys.executable, "-m", "app.relayed", "check", "-p", str(tmp_path)]
+    answer = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert answer.returncode == 1
+    told = [event_of(line) for line in answer.stdout.splitlines()]
+    assert all(event is not None and event.kind == "out" for event in told)
