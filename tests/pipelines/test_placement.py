@@ -81,12 +81,12 @@ def test_the_data_volume_is_where_sources_are_read_and_nowhere_else(kind):
 def test_every_step_has_the_resources_of_its_name_or_of_the_star(tmp_path, kind):
     for step in STEPS:
         found = container(kind, step)["resources"]
-        assert (found["resourceCpuRequest"], found["resourceMemoryRequest"], found["resourceMemoryLimit"]) == ("500m", "1Gi", "1Gi")
+        assert (found["resourceCpuRequest"], found["resourceMemoryRequest"], found["resourceMemoryLimit"]) == ("500m", "2Gi", "2Gi")
         assert "resourceCpuLimit" not in found                # a step may use what others leave
     project = load_project(PAYMENTS)
     own = target_of(project, "kind").model_copy(update={"resources": {"train-model": project.targets["kind"].resources["*"]}})
     needs = placement_of(project, own).needs
-    assert (needs["train-model"].memory, needs["tune-models"].memory) == ("1Gi", "")
+    assert (needs["train-model"].memory, needs["tune-models"].memory) == ("2Gi", "")
 
 
 def test_no_secret_is_in_what_is_compiled_for_a_cluster(monkeypatch):
