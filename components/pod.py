@@ -74,6 +74,11 @@ def secret_variable(name: str, secret: str = URLS, *, optional: bool = False) ->
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name, "optional": optional}}}
 
 
+def literal(word: str) -> str:
+    """A word of a command, or a variable's value, as it reaches the process: in it Kubernetes replaces `$(NAME)`, and reads `$$` as `$`."""
+    return word.replace("$", "$$")
+
+
 def field_variable(name: str, path: str) -> dict[str, object]:
     """A variable whose value is a field of the pod, such as `metadata.uid`."""
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.image import BUNDLE_FOLDER
-from components.pod import KEYS, container_security, labels, pod_security, scratch, secret_variable, settings, trusted_keys, variables
+from components.pod import KEYS, container_security, labels, literal, pod_security, scratch, secret_variable, settings, trusted_keys, variables
 from journey.places import named_in
 from journey.sections import Resources, Target
 from journey.step_names import SERVER
@@ -100,7 +100,7 @@ def _pod(request: DeployRequest) -> Json:
                 "name": SERVER,
                 "image": request.image,
                 "imagePullPolicy": "IfNotPresent",
-                "args": _arguments(request),
+                "args": [literal(word) for word in _arguments(request)],
                 "env": [*variables(request.target, JOURNEY_KEYS=KEYS), *(secret_variable(name) for name in _secrets(request))],
                 "envFrom": settings(),
                 "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],

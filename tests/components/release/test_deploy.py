@@ -35,10 +35,16 @@ def test_what_is_applied_fits_the_schema_of_a_newer_kubernetes(made):
 
 
 def test_the_server_understands_what_the_deployment_tells_it():
-    asked = asked_for(container()["args"], {"JOURNEY_KEYS": "/journey/keys", "REDIS_URL": "redis://r", "LEDGER_URL": "postgresql://l"})
+    given = [word.replace("$$", "$") for word in container()["args"]]      # as Kubernetes does, which would replace $(NAME) too
+    asked = asked_for(given, {"JOURNEY_KEYS": "/journey/keys", "REDIS_URL": "redis://r", "LEDGER_URL": "postgresql://l"})
     assert (asked.serves.model, asked.serves.version, str(asked.serves.bundle)) == ("payments", 2, "/opt/journey/bundle")
     assert (asked.places.online, asked.places.ledger) == ("redis://r", "postgresql://l")
     assert (asked.feedback, asked.latency_seconds, str(asked.places.keys)) == (True, 0.025, "/journey/keys")
+
+
+def test_a_dollar_in_a_url_is_nobody_s_variable():
+    place = PLACE.model_copy(update={"online": "redis://:$(HOME)$$@r"})
+    assert container(replace(REQUEST, place=place))["args"][-5:-3] == ["--online", "redis://:$$(HOME)$$$$@r"]
 
 
 def test_urls_come_from_secrets_and_only_those_that_the_server_needs():
