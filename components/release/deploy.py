@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.image import BUNDLE_FOLDER
-from components.pod import KEYS, container_security, labels, literal, pod_security, scratch, secret_variable, settings, trusted_keys, variables
+from components.pod import (
+    KEYS,
+    container_security,
+    labels,
+    literal,
+    pod_security,
+    scratch,
+    secret_variable,
+    settings,
+    trusted_keys,
+    variables,
+)
 from journey.places import named_in
 from journey.sections import Resources, Target
 from journey.step_names import SERVER
