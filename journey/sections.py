@@ -233,7 +233,7 @@ class Target(Section):
     resources: dict[str, Resources] = Field(default_factory=dict)
 
     def allotted(self, step: str) -> Resources:
-        """What a step may use (`server`: the model server): its own numbers, and those of `*` where it has none."""
+        """What a step may use: its own numbers, and those of `*` where it has none."""
         every, own = self.resources.get(EVERY_STEP, Resources()), self.resources.get(step, Resources())
         return Resources(cpu=own.cpu or every.cpu, memory=own.memory or every.memory)
 

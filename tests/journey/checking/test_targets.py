@@ -36,7 +36,7 @@ def test_a_whole_target_is_read_as_it_is_written(tmp_path):
     assert (target.ledger, target.serving, target.push) == ("${LEDGER_URL}", "deployment", "registry:5000")
     assert target.allotted("clean-data") == Resources(cpu="1", memory="1Gi")
     assert target.allotted("train-model") == Resources(cpu="1.5", memory="1Gi")
-    assert target.allotted("server") == Resources(cpu="1", memory="512Mi")
+    assert target.resources["server"] == Resources(memory="512Mi")
 
 
 def test_a_target_of_pods_needs_what_pods_share(tmp_path):
