@@ -96,7 +96,7 @@ class ImageRegistry:
     def has_image(self, repository: str, reference: str, digest: str) -> bool:
         """Whether the tag or digest names the image with this digest."""
         response = self._answers.of("HEAD", self._manifest(repository, reference), _ACCEPTED)
-        return response is not None and response.headers.get("Docker-Content-Digest") == digest
+        return response is not None and response.headers.get("Docker-Content-Digest", reference) == digest
 
     def take(self, repository: str, descriptor: Descriptor, source: str) -> None:
         """Makes a blob of the repository `source` one of `repository`: mounted, or, where the registry doesn't mount, copied through here.
