@@ -1,0 +1,169 @@
+"""A run in a real cluster: one pod a step, the laptop's model, nothing done twice, and the pod's own reason where there is none.
+
+Pods of steps are gone when their step has ended: the cluster's events tell which there were.
+"""
+
+import random
+import re
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.connections.cluster import Cluster
+from tests.cluster.conftest import PROJECT, TARGET, Kubectl, Laptop
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+
+_TO = ("--target", TARGET)
+
+
+def pods_of(kubectl: Kubectl, run: str) -> Counter[str]:
+    """How many pods each step of a run had."""
+    found = kubectl.json("get", "events", "--field-selector=reason=Scheduled")["items"]
+    names = {event["involvedObject"]["name"] for event in found}
+    steps = (re.fullmatch(rf"{re.escape(run)}-(?P<step>.+)-[0-9a-f]{{6}}", name) for name in names)
+    return Counter(step["step"] for step in steps if step)
+
+
+def changed(project: Path, **sections: object) -> Path:
+    """A copy of the example with other sections."""
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".journey", "__pycache__"))
+    told = yaml.safe_load((project / "project.yaml").read_text())
+    (project / "project.yaml").write_text(yaml.safe_dump(told | sections, sort_keys=False))
+    return project
+
+
+def asked(kubectl: Kubectl, database: str, query: str) -> list[str]:
+    """A query's rows, from the Postgres of the cluster itself."""
+    user, password = (database, "POSTGRES_PASSWORD" if database == "journey" else "MLFLOW_PASSWORD")
+    command = f'PGPASSWORD="${password}" psql -h 127.0.0.1 -U {user} -d {database} -tAc "{query}"'
+    return kubectl("exec", "postgres-0", "--", "sh", "-c", command).split()
+
+
+def soon(found: Callable[[], object], what: str, seconds: float = 240) -> object:
+    """What `found` finds, once it finds something."""
+    until = time.monotonic() + seconds
+    while not (it := found()):
+        assert time.monotonic() < until, f"expected {what} within {seconds:.0f} s, found none"
+        time.sleep(0.3)
+    return it
+
+
+def running(kubectl: Kubectl, selector: str) -> list[str]:
+    """The names of running pods."""
+    found = kubectl.json("get", "pods", f"--selector={selector}", "--field-selector=status.phase=Running")["items"]
+    return [pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def test_a_run_completes_with_one_pod_a_step_and_leaves_none(first_run: dict, kubectl: Kubectl) -> None:
+    pods = pods_of(kubectl, first_run["run"])
+    ran = Counter(step["name"].replace(".", "-") for step in first_run["steps"] if not (step["cached"] and step["seconds"] == 0))
+    if len(ran) > 1:                    # in a namespace that tests have used before, most of it comes from the cache
+        assert pods == ran
+    left = kubectl.json("get", "pods", f"--selector=journey/run={first_run['run']},app.kubernetes.io/component=step")["items"]
+    assert left == []
+    assert {step["state"] for step in first_run["steps"]} == {"done"}
+
+
+def test_the_model_is_the_laptops(first_run: dict, laptop_run: dict) -> None:
+    assert first_run["bundle_digest"] == laptop_run["bundle_digest"]
+    assert first_run["metrics"] == laptop_run["metrics"]
+
+
+def test_result_and_page_are_on_the_laptop(first_run: dict, laptop: Laptop) -> None:
+    folder = laptop.home / "runs" / first_run["run"]
+    assert first_run["report"] == str(folder / "report.html")
+    page = (folder / "report.html").read_text()
+    assert "journey run -p payments --target kind" in page
+    assert first_run["bundle_digest"][:12] in page
+    assert "✓ ingest-data" in (folder / "log" / "run.log").read_text()
+    told = laptop("logs", first_run["run"], "validate-data", *_TO)
+    assert told.returncode == 0, told.stderr
+
+
+def test_a_second_run_looks_at_the_sources_and_finds_all_else_done(first_run: dict, laptop: Laptop, kubectl: Kubectl) -> None:
+    if laptop.json("status", *_TO)["champion"]:
+        laptop("run", *_TO)             # choose-model compares with the champion: once, anew
+    again = laptop.json("run", *_TO)
+    assert {step["name"] for step in again["steps"] if not step["cached"]} == set()
+    assert pods_of(kubectl, again["run"]) == {"ingest-data": 1}
+    assert (again["version"], again["bundle_digest"]) == (first_run["version"], first_run["bundle_digest"])
+
+
+def test_a_step_whose_pod_is_killed_is_tried_again_and_nothing_is_doubled(
+    first_run: dict, laptop: Laptop, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    unseen = {"model": {"bytes": {"max": 20_000_000 + random.randrange(10**6)}}}        # so that it can't come from the cache
+    project = changed(tmp_path / "payments", gates=unseen)
+    process = replace(laptop, project=project).started("run", *_TO, "--json")
+    [victim] = soon(lambda: running(kubectl, "journey/step=choose-model"), "a pod that chooses")
+    kubectl("delete", "pod", victim, "--grace-period=0", "--force")
+    out, err = process.communicate(timeout=1500)
+    assert process.returncode == 0, err
+    told = yaml.safe_load(out.splitlines()[-1])
+    pods = pods_of(kubectl, told["run"])
+    assert pods.pop("choose-model") == 2
+    assert set(pods.values()) == {1}
+    versions = asked(kubectl, "journey", "select version from versions where model = 'payments'")
+    bundles = asked(kubectl, "journey", "select distinct bundle from versions where model = 'payments'")
+    assert len(versions) == len(set(versions)) == len(bundles)
+    assert sorted(versions) == sorted(asked(kubectl, "mlflow", "select version from model_versions where name = 'payments'"))
+    assert asked(kubectl, "journey", f"select state from runs where id = '{told['run']}'") == ["done"]
+
+
+def test_the_version_is_in_mlflow_and_the_promotion_in_the_ledger_both_on_postgres(
+    promoted: dict, first_run: dict, laptop: Laptop, kubectl: Kubectl
+) -> None:
+    version = first_run["version"]
+    assert str(version) in asked(kubectl, "mlflow", "select version from model_versions where name = 'payments'")
+    rows = asked(kubectl, "journey", "select version || '/' || actor from promotions where role = 'champion' order by seq")
+    assert any(row.startswith(f"{version}/") for row in rows)
+    assert not any(row.endswith("/65532") for row in rows), "the audit log names who typed it, not the pod's user"
+    trail = laptop.json("audit", *_TO)
+    assert trail["entries"][-1]["actor"] == promoted["actor"]
+
+
+def test_a_memory_limit_that_is_too_small_ends_the_run_with_that_reason(first_run: dict, laptop: Laptop, tmp_path: Path) -> None:
+    targets = yaml.safe_load((PROJECT / "project.yaml").read_text())["targets"]
+    targets[TARGET]["resources"]["ingest-data"] = {"memory": "48Mi"}
+    began = time.monotonic()
+    answer = replace(laptop, project=changed(tmp_path / "payments", targets=targets))("run", *_TO)
+    assert answer.returncode == 1
+    assert "OOMKilled" in answer.stderr
+    assert "48Mi" in answer.stderr
+    assert "Raise the limit" in answer.stderr
+    assert time.monotonic() - began < 180, "its reason is told, not waited for"
+
+
+def test_an_executor_that_is_lost_goes_on_in_another_pod_and_a_second_run_is_refused_meanwhile(
+    first_run: dict, laptop: Laptop, kubectl: Kubectl, platform: Cluster
+) -> None:
+    process = laptop.started("run", *_TO, "--json")
+    [executor] = soon(lambda: running(kubectl, "app.kubernetes.io/component=executor"), "an executor")
+    second = laptop("run", *_TO)
+    kubectl("delete", "pod", executor, "--wait=false")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert "goes on in its place" in err
+    assert yaml.safe_load(out.splitlines()[-1])["version"] == first_run["version"]
+    assert second.returncode == 1
+    assert "expected no other run of 'payments'" in second.stderr
+
+
+def test_ctrl_c_takes_the_run_and_its_pods_out_of_the_cluster(first_run: dict, laptop: Laptop, kubectl: Kubectl) -> None:
+    process = laptop.started("run", *_TO)
+    soon(lambda: running(kubectl, "app.kubernetes.io/component=executor"), "an executor")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Finished steps are kept: the next run goes on from there." in err
+    jobs = kubectl.json("get", "jobs", "--selector=app.kubernetes.io/component=executor")["items"]
+    assert [job["metadata"]["name"] for job in jobs if not job["status"].get("succeeded")] == []
+    assert running(kubectl, "app.kubernetes.io/component=step") == []
