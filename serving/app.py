@@ -200,7 +200,7 @@ class Application:
 
     async def _answered(self, model: Model, asked: Asked) -> bytes:
         values = model.values(asked.rows)
-        looked_up = self._looked_up(model, values)
+        looked_up = await self._looked_up(model, values)
         scored = await model.batches.score(values, looked_up)
         head = model.head
         if asked.explain:
@@ -211,11 +211,11 @@ class Application:
             head += tag("ids", ids)
         return head + model.middle + orjson.dumps(scored.predictions) + ANSWER_END
 
-    def _looked_up(self, model: Model, values: Sequence[Values]) -> Sequence[Values]:
+    async def _looked_up(self, model: Model, values: Sequence[Values]) -> Sequence[Values]:
         if model.online is None:
-            return model.look_up(values, _NO_MOMENT)
+            return await model.look_up(values, _NO_MOMENT)
         begun = perf_counter()
-        found = model.look_up(values, self._clock.now())
+        found = await model.look_up(values, self._clock.now())
         self._traffic.lookup_seconds.observe(perf_counter() - begun)
         return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from journey.errors import MalformedRequest, RequestError, Unavailable
 from journey.model.bundle import REFERENCE, Bundle, open_bundle
 from journey.model.keys import Trusted
-from journey.model.lookups import OnlineStore, open_online
+from journey.model.lookups import OnlineStore, is_redis, open_online
 from journey.model.scoring import Arrays, Scorer, Values
 from journey.records.entries import Version
 from journey.values.columns import Value
@@ -21,6 +21,7 @@ from serving.batches import Batches
 from serving.counts import BinCounts
 from serving.exposition import LATENCY_EDGES, Histogram
 from serving.protocol import Row, answer_head, answer_middle
+from serving.together import Together
 
 WARM_ROWS = (1, 8, 64)      # batches of one, of a few and of a full house: onnxruntime allocates by shape
 
@@ -62,6 +63,7 @@ class Model:
         self.labels: dict[tuple[str, str], int] = {(score, label): 0 for score in self.reference.score.bins for label in self._label_bins()}
         self.batches = Batches(self.scorer, self.counts)
         self.online = self._store(surroundings.online)
+        self._together = Together(self.online) if self.online is not None and is_redis(surroundings.online or "") else None
         self.head = answer_head(self.name, self.version)
         self.outputs = [class_text(value) for value in self.signature.classes] or ["prediction"]
         self.middle = answer_middle(self.outputs)
@@ -84,7 +86,7 @@ class Model:
                 raise RequestError(error.column, error.expected, f"{error.found} in row {number}") from error
         return made
 
-    def look_up(self, values: Sequence[Values], now: datetime) -> list[dict[str, Value]]:
+    async def look_up(self, values: Sequence[Values], now: datetime) -> list[dict[str, Value]]:
         """Each row's looked-up features; none where the model needs none.
 
         Raises:
@@ -92,7 +94,9 @@ class Model:
         """
         if self.online is None:
             return [{} for _ in values]
-        return self.online.read_many(values, now)
+        if self._together is not None:
+            return await self._together.find(values, now)
+        return self.online.read_many(values, now)      # microseconds: a file of this machine
 
     def count_label(self, score: float, label: object) -> None:
         """Counts what became true of an answer that this version gave; a label that only other versions know has no bin here."""

@@ -16,6 +16,7 @@ CASTS: Mapping[FeatureType, Cast] = {"float": float, "integer": int, "boolean": 
 
 _STRING, _INT64 = 2, 4         # Feast's ValueType
 _UINT32 = struct.Struct("<I")
+_PAST_LONG = 1 << 63
 _DOUBLE, _FLOAT, _LONG = struct.Struct("<d"), struct.Struct("<f"), struct.Struct("<q")
 
 
@@ -25,12 +26,24 @@ def key_prefix(column: str) -> bytes:
     return _UINT32.pack(1) + _UINT32.pack(_STRING) + _UINT32.pack(len(name)) + name
 
 
-def key_bytes(key: Value) -> bytes:
-    """The value's part of an entity key."""
+def entity_key(prefix: bytes, key: Value) -> bytes | None:
+    """An entity key; None where there is none: no store holds a missing key, an integer beyond 64 bits or text that is no UTF-8.
+
+    Args:
+        prefix: `key_prefix` of the key's column.
+        key: the column's value, after its rule.
+    """
+    if isinstance(key, str):
+        try:
+            text = key.encode()
+        except UnicodeEncodeError:
+            return None
+        return prefix + _UINT32.pack(_STRING) + _UINT32.pack(len(text)) + text
+    if key is None:
+        return None
     if isinstance(key, int) and not isinstance(key, bool):
-        return _UINT32.pack(_INT64) + _UINT32.pack(8) + _LONG.pack(key)
-    text = str(key).encode()
-    return _UINT32.pack(_STRING) + _UINT32.pack(len(text)) + text
+        return prefix + _UINT32.pack(_INT64) + _UINT32.pack(8) + _LONG.pack(key) if -_PAST_LONG <= key < _PAST_LONG else None
+    return entity_key(prefix, str(key))
 
 
 def value_of(stored: bytes, cast: Cast) -> Value:

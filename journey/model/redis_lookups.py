@@ -14,7 +14,7 @@ import mmh3
 from journey.artifacts import Lookup
 from journey.clock import EPOCH
 from journey.errors import Unavailable
-from journey.model.feast_layout import CASTS, Cast, key_bytes, key_prefix, seconds_of, value_of
+from journey.model.feast_layout import CASTS, Cast, entity_key, key_prefix, seconds_of, value_of
 from journey.model.redis_place import POINTER, InUse, answering, connected, shown
 from journey.values.columns import Value
 
@@ -84,10 +84,12 @@ class RedisStore:
 
     def read_many(self, rows: Sequence[Mapping[str, Value]], now: datetime) -> list[dict[str, Value]]:
         """As OnlineStore.read_many; one round trip for all of them."""
+        # by row, then by entity
+        keys = [entity_key(entity.key_prefix, row.get(entity.column)) for row in rows for entity in self._entities]
         try:
             with answering(self._url):
-                hashes = self._hashes(rows)
-            found = [self._decoded(hashes, row, now) for row in rows]
+                hashes = iter(self._hashes(keys))
+            found = [self._decoded(hashes, now) for _ in rows]
         except (ValueError, IndexError, struct.error) as error:
             views = ", ".join(self.misses)
             raise Unavailable(
@@ -101,21 +103,21 @@ class RedisStore:
         """As OnlineStore.close."""
         self._redis.close()
 
-    def _hashes(self, rows: Sequence[Mapping[str, Value]]) -> Iterator[Hash]:
-        """The hash of each entity of each row that has its key, in order; those of one refresh."""
+    def _hashes(self, keys: Sequence[bytes | None]) -> list[Hash | None]:
+        """Each key's hash, all of one refresh; None for a key that there is none of, and for all while nothing was refreshed."""
         for _ in range(TRIES):
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.get(POINTER)
-            if self._pointer is not None:
-                for row in rows:
-                    for entity in self._entities:
-                        key = row.get(entity.column)
-                        if key is not None:
-                            name = entity.key_prefix + key_bytes(key) + self._project
-                            pipeline.execute_command("HMGET", name, *entity.fields)  # type: ignore[no-untyped-call]  # redis has none
-            pointer, *hashes = pipeline.execute()
+            asked = [] if self._pointer is None else [(n, key) for n, key in enumerate(keys) if key is not None]
+            for number, key in asked:
+                fields = self._entities[number % len(self._entities)].fields
+                pipeline.execute_command("HMGET", key + self._project, *fields)  # type: ignore[no-untyped-call]  # redis has none
+            pointer, *read = pipeline.execute()
             if pointer == self._pointer:
-                return iter(hashes)
+                hashes: list[Hash | None] = [None] * len(keys)
+                for (number, _), stored in zip(asked, read, strict=True):
+                    hashes[number] = stored
+                return hashes
             self._follow(pointer)
         raise ValueError(f"another refresh at the key {POINTER} each time, {TRIES} times in a row")
 
@@ -125,11 +127,10 @@ class RedisStore:
             self._project, self._cut = in_use.project.encode(), in_use.cut
         self._pointer = pointer
 
-    def _decoded(self, hashes: Iterator[Hash], row: Mapping[str, Value], now: datetime) -> dict[str, Value]:
+    def _decoded(self, hashes: Iterator[Hash | None], now: datetime) -> dict[str, Value]:
+        """One row's features, from the hash of each entity."""
         found: dict[str, Value] = {}
-        for entity in self._entities:
-            # without a key, or while nothing was refreshed, nothing was asked for
-            stored = None if self._pointer is None or row.get(entity.column) is None else next(hashes)
+        for entity, stored in zip(self._entities, hashes, strict=False):
             for view in entity.views:
                 time = None if stored is None else stored[view.time_field]
                 if stored is None or time is None or _is_older(time, view.ttl_seconds, now):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from journey.artifacts import Lookup
 from journey.errors import Unavailable
-from journey.model.feast_layout import CASTS, PROJECT, Cast, key_bytes, key_prefix, value_of
+from journey.model.feast_layout import CASTS, PROJECT, Cast, entity_key, key_prefix, value_of
 from journey.values.columns import Value
 
 # One row: which project's tables these are, and as of when. Written beside Feast's tables at each refresh.
@@ -83,8 +83,8 @@ class SqliteStore:
     def _look_up(self, connection: sqlite3.Connection, row: Mapping[str, Value], now: datetime) -> dict[str, Value]:
         found: dict[str, Value] = {}
         for query in self._queries:
-            key = row.get(query.column)
-            stored = [] if key is None else connection.execute(query.sql, (query.key_prefix + key_bytes(key),)).fetchall()
+            key = entity_key(query.key_prefix, row.get(query.column))
+            stored = [] if key is None else connection.execute(query.sql, (key,)).fetchall()
             if not stored or (query.ttl is not None and now - _moment(stored[0][2]) > query.ttl):
                 self.misses[query.view] += 1
                 continue

@@ -1,5 +1,6 @@
 """A tiny signed model in a ledger: enough of a bundle for a real server, made in milliseconds."""
 
+import secrets
 import sqlite3
 import struct
 from collections.abc import Mapping
@@ -10,13 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
 
+import mmh3
 import numpy as np
 import onnx
+from google.protobuf.timestamp_pb2 import Timestamp
 from onnx import TensorProto, helper
+from redis import Redis
 
 from journey.artifacts import Derived, FrameSchema, Input, Lookup, LookupFeature
 from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, OutputTensor, RequestColumn, write_bundle
+from journey.model.feast_layout import entity_key, key_prefix
 from journey.model.keys import SigningKey
+from journey.model.redis_place import POINTER, InUse
 from journey.records.entries import PromotionRequest, Registration
 from journey.records.ledger import Ledger
 from journey.values.columns import ColumnRule
@@ -117,6 +123,18 @@ def write_tiny_store(path: Path, seen: Mapping[str, float], at: datetime) -> Non
             key = struct.pack("<II", 1, 2) + struct.pack("<I", 4) + b"card" + text(card)
             store.execute("INSERT INTO journey_history VALUES (?, ?, ?, ?)", (key, "seen", b"\x29" + struct.pack("<d", value), local))
     fresh.replace(path)
+
+
+def fill_tiny_redis(client: Redis, seen: Mapping[str, float], at: datetime) -> None:
+    """The same in a Redis, switched in."""
+    project = f"journey_{secrets.token_hex(4)}"
+    for card, value in seen.items():
+        key = entity_key(key_prefix("card"), card)
+        assert key is not None
+        field = struct.pack("<I", mmh3.hash("history:seen", signed=False))
+        seconds = Timestamp(seconds=int(at.timestamp())).SerializeToString()
+        client.hset(key + project.encode(), mapping={field: b"\x29" + struct.pack("<d", value), "_ts:history": seconds})
+    client.set(POINTER, InUse(project, at, at).text())
 
 
 def write_tiny_bundle(directory: Path, keys: Path, weight: float = 1.0, missing: Literal["default", "refuse"] | None = None) -> str:
