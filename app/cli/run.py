@@ -45,7 +45,7 @@ def run(
     if as_json:
         typer.echo(json.dumps(done.json()))
     else:
-        _tell(done)
+        _tell(done, target)
     if done.exit_code:
         if done.error:
             typer.echo(f"journey: {done.error}", err=True)
@@ -58,7 +58,7 @@ def _progress() -> "Progress":
     return Screen() if sys.stderr.isatty() else Lines()
 
 
-def _tell(done: "Run") -> None:
+def _tell(done: "Run", target: str) -> None:
     """What people want to know at the end of a run."""
     if done.version is not None:
         typer.echo(f"{done.model} version {done.version}, bundle {str(done.bundle_digest)[:12]}")
@@ -66,4 +66,5 @@ def _tell(done: "Run") -> None:
         typer.echo(f"{part:<11}" + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     typer.echo(f"report     {done.report}")
     if done.version is not None:
-        typer.echo(f"next       journey serve -p {done.project}")
+        following = f"journey serve -p {done.project}" if target == "local" else f"journey promote -p {done.project} --target {target}"
+        typer.echo(f"next       {following}")
