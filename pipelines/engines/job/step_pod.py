@@ -88,15 +88,15 @@ class StepPod:
             if found is None:
                 return _End(None, Trouble("Deleted", f"pod {self._cluster.namespace}/{name}: {_DELETED}", lost=True))
             pod = Pod.read(found)
+            if pod.started:
+                log.follow()
             if pod.ended or _over(pod):
                 return _End(pod, trouble(found))
             if pod.metadata.deletion_timestamp:
                 going_since = going_since or time.monotonic()
                 if time.monotonic() - going_since > _GOING_SECONDS:
                     self._cluster.delete("Pod", name, grace_seconds=0)
-            elif pod.started:
-                log.follow()
-            elif given_up := patience.exhausted(found):
+            elif not pod.started and (given_up := patience.exhausted(found)):
                 return _End(pod, given_up)
         raise Stopped
 
