@@ -162,7 +162,7 @@ def laptop_run(laptop: Laptop) -> dict:
 @pytest.fixture(scope="session")
 def first_run(platform: Cluster, laptop: Laptop) -> dict:
     """What the first `journey run --target kind --json` says: sixteen steps and an image, nothing of them cached in a new cluster."""
-    return laptop.json("run", "--target", TARGET, timeout_seconds=1500)
+    return laptop.json("run", "--target", TARGET, "--wait", timeout_seconds=1500)
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +172,7 @@ def second_run(first_run: dict, laptop: Laptop, tmp_path_factory: pytest.TempPat
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".journey", "__pycache__"))
     changed = yaml.safe_load((project / "project.yaml").read_text()) | {"candidates": ["logistic"], "gates": {}}
     (project / "project.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
-    run = replace(laptop, project=project).json("run", "--target", TARGET, timeout_seconds=1500)
+    run = replace(laptop, project=project).json("run", "--target", TARGET, "--wait", timeout_seconds=1500)
     assert run["version"] != first_run["version"]
     return run
 

@@ -1,5 +1,7 @@
 """All pods of the namespace while a model answers: nobody is root, nothing is written but to volumes, tokens only where they are needed."""
 
+import time
+
 import pytest
 
 pytestmark = pytest.mark.cluster
@@ -7,13 +9,27 @@ pytestmark = pytest.mark.cluster
 SPEAK_TO_THE_API = {"journey-executor", "journey-operator", "journey-trigger"}
 
 
+EVERYBODY = {"postgres", "redis", "mlflow", "registry", "prometheus", "refresh", "trigger", "server", "executor", "operator"}
+SOON_SECONDS = 90
+
+
 @pytest.fixture(scope="module")
-def pods(promoted, kubectl) -> list[dict]:
-    """Every pod that is there once a version was promoted: the platform's, the server's, those of runs and promotions."""
-    found = kubectl.json("get", "pods")["items"]
-    components = {pod["metadata"]["labels"].get("app.kubernetes.io/component") for pod in found}
-    assert {"postgres", "redis", "mlflow", "registry", "prometheus", "refresh", "trigger", "server", "executor", "operator"} <= components
-    return found
+def pods(promoted, kubectl, laptop) -> list[dict]:
+    """Every pod of a namespace where a version answers: the platform's, the server's, a run's, and a command's, which goes when it ends."""
+    asking = laptop.started("status", "--target", "kind")
+    found: dict[str, dict] = {}
+    until = time.monotonic() + SOON_SECONDS
+    while not component_names(found) >= EVERYBODY and time.monotonic() < until:
+        found |= {pod["metadata"]["name"]: pod for pod in kubectl.json("get", "pods")["items"]}
+        time.sleep(0.5)
+    told = asking.communicate(timeout=SOON_SECONDS)
+    assert asking.returncode == 0, told
+    assert component_names(found) >= EVERYBODY
+    return list(found.values())
+
+
+def component_names(pods: dict[str, dict]) -> set[str]:
+    return {pod["metadata"]["labels"].get("app.kubernetes.io/component", "") for pod in pods.values()}
 
 
 def test_no_pod_may_run_as_root_or_write_to_its_own_files(pods):
@@ -31,7 +47,8 @@ def test_no_pod_may_run_as_root_or_write_to_its_own_files(pods):
 
 
 def test_processes_run_as_who_their_pod_says_and_cannot_write_to_the_root(pods, kubectl):
-    running = [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+    lasting = [pod for pod in pods if pod["metadata"]["labels"].get("app.kubernetes.io/component") not in ("executor", "operator", "step")]
+    running = [pod for pod in lasting if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
     assert len(running) >= 8
     for pod in running:
         name, user = pod["metadata"]["name"], pod["spec"]["securityContext"]["runAsUser"]
