@@ -13,8 +13,11 @@ from components.features.extract import CuratedTables, Frame, ProjectCode, extra
 from components.operations.refresh import FOLDER, Refresher, refresh
 from feature_repo.refresh import moment_at, next_moment
 from journey.artifacts import LABEL, ROW, SPLIT, TIME
-from journey.errors import DataError, ProjectError
+from journey.errors import DataError, ProjectError, Unavailable
+from journey.model.lookups import open_online
 from journey.model.sqlite_lookups import SqliteStore
+from journey.sections import Target
+from tests.redis_server import free_port
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(hours=6)
@@ -131,6 +134,37 @@ def test_a_refresh_says_what_it_made_and_whether_it_was_late(project, tmp_path):
     assert refreshed.rows == {"history": 10}
     assert refreshed.seconds > 0
     assert refresh(project, tmp_path, moment, {}).late
+
+
+def test_for_one_moment_redis_and_the_file_answer_alike_for_every_card(project, tmp_path, redis_server, frame):
+    (lookup,) = frame.schema.lookups
+    moment, somewhere = START + timedelta(days=4), {"REDIS_URL": redis_server.url}
+    target = Target(online="${REDIS_URL}")
+    there, here = Refresher.of(project, tmp_path / "there", somewhere, target), Refresher.of(project, tmp_path / "here", {})
+    prepared = [refresher.prepare(moment) for refresher in (there, here)]
+    assert prepared[0].rows == prepared[1].rows == {"history": 10}
+    for one in prepared:
+        one.switch_in()
+    assert there.online.in_use() == here.online.in_use() == moment
+    stores = [open_online(place, (lookup,)) for place in (redis_server.url, str(tmp_path / "here" / FOLDER / "online.db"))]
+    rows = [{"card": card} for card in [*sorted(set(cards_of(project).values())), "nobody", None]]
+    for now in (moment, moment + timedelta(hours=3), moment + REFRESH):
+        remote, file = (store.read_many(rows, now) for store in stores)
+        assert remote == file
+        assert remote[-2:] == [{}, {}]
+    assert any(found.get("spent_1d") for found in stores[0].read_many(rows, moment))
+    for store in stores:
+        store.close()
+
+
+def test_where_redis_does_not_answer_nothing_changes(project, tmp_path):
+    nowhere = {"REDIS_URL": f"redis://:planted-word@127.0.0.1:{free_port()}"}
+    refresher = Refresher.of(project, tmp_path, nowhere, Target(online="${REDIS_URL}"))
+    with pytest.raises(Unavailable, match=r"online store redis://127\.0\.0\.1:[0-9]+/?: expected Redis to answer") as told:
+        refresher.prepare(START + timedelta(days=4))
+    assert "planted-word" not in str(told.value)
+    with pytest.raises(ProjectError, match="REDIS_URL"):
+        Refresher.of(project, tmp_path, {}, Target(online="${REDIS_URL}"))
 
 
 def test_a_refresh_that_fails_leaves_the_store_in_use(project, tmp_path):
