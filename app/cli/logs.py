@@ -92,6 +92,7 @@ def _log(folder: Path, step: str) -> Path:
     if step in named:
         return Path(named[step])
     if step in logs:
-        raise ProjectError(f"step {step}: expected a log, found none: it did not run, or its log was deleted")
+        found = "none: it did not run, its log was deleted, or it is in a cluster (--target)"
+        raise ProjectError(f"step {step}: expected a log, found {found}")
     near = get_close_matches(step, named, n=1)
     raise ProjectError(f"step: expected one of {', '.join(named)}, found '{step}'." + (f" Did you mean {near[0]}?" if near else ""))

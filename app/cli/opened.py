@@ -10,14 +10,13 @@ from pathlib import Path
 
 from app.cli.options import home_of
 from components.operations.promote import Promoter
+from components.pod import ACTOR
 from journey.clock import clock_of
 from journey.errors import ProjectError
 from journey.places import Places
 from journey.project import Project, load_project
 from journey.records.ledger import Ledger
 from pipelines.placement import target_of
-
-ACTOR = "JOURNEY_ACTOR"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import typer
 
-from app.cli.opened import ACTOR, somebody
+from app.cli.opened import somebody
 from app.interruption import heed_sigterm
-from components.pod import INSIDE
+from components.pod import ACTOR, INSIDE
 from journey.project import load_project
 from pipelines.placement import target_of
 

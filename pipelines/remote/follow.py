@@ -124,9 +124,9 @@ class Follower:
                 if isinstance(error, Forbidden):
                     raise
                 return                  # the pod is gone, and its log with it
-            except Unavailable:
+            except Unavailable as error:
                 if rest == 1:
-                    raise
+                    raise Unavailable(f"{error} Job {self._title} goes on by itself.") from error
                 self.said(f"the log of pod {pod} is silent; it is followed on")
 
     def _conclude(self, pod: str) -> None:

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from components import pod
 from components.connections.cluster import Cluster
 from journey.errors import Conflict, DataError, Unavailable
 from journey.project import load_project
@@ -73,7 +74,7 @@ class ClusterTrainer(LocalTrainer):
             What went wrong, in the command's own words; "" where nothing did.
         """
         told: list[str] = []
-        code = carried_out(self.cluster, operator_of(self.site, words, {"JOURNEY_ACTOR": ACTOR}), Streams(log.info, told.append))
+        code = carried_out(self.cluster, operator_of(self.site, words, {pod.ACTOR: ACTOR}), Streams(log.info, told.append))
         log.info("%s ended with %s %s", " ".join(words[:2]), code, " ".join(told))
         return "" if code == 0 else "\n".join(told) or f"{words[0]} ended with {code}"
 
