@@ -3,9 +3,10 @@
 import sqlite3
 import struct
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+import mmh3
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +14,12 @@ import pytest
 from journey.artifacts import Board
 from journey.errors import DataError, Unavailable, Untrusted
 from journey.model.bundle import open_bundle
+from journey.model.feast_layout import entity_key, key_prefix
 from journey.model.keys import Trusted
+from journey.model.redis_place import POINTER, InUse
 from journey.model.scoring import Scorer
 from journey.records.registry import Registry, RegistryEntry
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.filterwarnings(          # of MLflow, while it is imported
     "ignore::DeprecationWarning",
@@ -81,6 +85,32 @@ def test_mlflow_predicts_what_the_scorer_predicts(kept: Path, home: Path, monkey
     assert predictions.columns.tolist() == ["False", "True"]
     assert predictions.index.tolist() == [10, 20, 30]
     np.testing.assert_array_equal(predictions.to_numpy(), expected)
+
+
+def test_the_online_store_may_be_a_redis_whose_password_stays_in_the_environment(
+    kept: Path, home: Path, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("JOURNEY_HOME", str(home))
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("JOURNEY_ONLINE_STORE", "${REDIS_URL}")
+    now, key = datetime.now(UTC), entity_key(key_prefix("card_id"), "c1")
+    assert key is not None
+    with redis_server.client as client:
+        field = struct.pack("<I", mmh3.hash("card_history:payments_30d", signed=False))
+        client.hset(key + b"journey_x", mapping={field: bytes([0x20, 4]), "_ts:card_history": encoded_time(now)})
+        client.set(POINTER, InUse("journey_x", now, now).text())
+    predictions = mlflow.pyfunc.load_model(str(kept)).predict(ROWS)
+    scorer = Scorer(open_bundle(kept / "bundle", Trusted.of(home / "keys")))
+    raw = {"amount": 2500, "channel": " E-Com", "paid_at": "2026-03-01T03:00:00", "card_id": "c1"}
+    np.testing.assert_array_equal(predictions.to_numpy()[:1], scorer.predict(scorer.inputs([raw], [{"payments_30d": 4}])))
+
+
+def encoded_time(moment: datetime) -> bytes:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    return bytes(Timestamp(seconds=int(moment.timestamp())).SerializeToString())
 
 
 def test_without_an_online_store_the_missing_policy_is_followed_with_a_warning(
