@@ -3,10 +3,12 @@
 Pods of steps are gone when their step has ended: the cluster's events tell which there were.
 """
 
+import json
 import random
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -61,6 +63,14 @@ def soon(found: Callable[[], object], what: str, seconds: float = 240) -> object
     return it
 
 
+def begun(process: subprocess.Popen[str]) -> str:
+    """The id of a run that `journey run` has begun, as it says on stderr."""
+    for line in process.stderr:
+        if found := re.match(r"run (\S+) begins", line):
+            return found[1]
+    raise AssertionError(f"journey run ended with {process.wait()} before its run began")
+
+
 def running(kubectl: Kubectl, selector: str) -> list[str]:
     """The names of running pods."""
     found = kubectl.json("get", "pods", f"--selector={selector}", "--field-selector=status.phase=Running")["items"]
@@ -95,8 +105,8 @@ def test_result_and_page_are_on_the_laptop(first_run: dict, laptop: Laptop) -> N
 
 def test_a_second_run_looks_at_the_sources_and_finds_all_else_done(first_run: dict, laptop: Laptop, kubectl: Kubectl) -> None:
     if laptop.json("status", *_TO)["champion"]:
-        laptop("run", *_TO)             # choose-model compares with the champion: once, anew
-    again = laptop.json("run", *_TO)
+        laptop("run", *_TO, "--wait")   # choose-model compares with the champion: once, anew
+    again = laptop.json("run", *_TO, "--wait")
     assert {step["name"] for step in again["steps"] if not step["cached"]} == set()
     assert pods_of(kubectl, again["run"]) == {"ingest-data": 1}
     assert (again["version"], again["bundle_digest"]) == (first_run["version"], first_run["bundle_digest"])
@@ -106,20 +116,21 @@ def test_a_step_whose_pod_is_killed_is_tried_again_and_nothing_is_doubled(
     first_run: dict, laptop: Laptop, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     project = changed(tmp_path / "payments", gates=unseen())
-    process = replace(laptop, project=project).started("run", *_TO, "--json")
-    [victim] = soon(lambda: running(kubectl, "journey/step=choose-model"), "a pod that chooses")
+    process = replace(laptop, project=project).started("run", *_TO, "--wait", "--json")
+    run = begun(process)
+    [victim] = soon(lambda: running(kubectl, f"journey/run={run},journey/step=choose-model"), "a pod that chooses")
     kubectl("delete", "pod", victim, "--grace-period=0", "--force")
     out, err = process.communicate(timeout=1500)
     assert process.returncode == 0, err
-    told = yaml.safe_load(out.splitlines()[-1])
-    pods = pods_of(kubectl, told["run"])
+    assert json.loads(out.splitlines()[-1])["run"] == run
+    pods = pods_of(kubectl, run)
     assert pods.pop("choose-model") == 2
     assert set(pods.values()) == {1}
     versions = asked(kubectl, "journey", "select version from versions where model = 'payments'")
     bundles = asked(kubectl, "journey", "select distinct bundle from versions where model = 'payments'")
     assert len(versions) == len(set(versions)) == len(bundles)
     assert sorted(versions) == sorted(asked(kubectl, "mlflow", "select version from model_versions where name = 'payments'"))
-    assert asked(kubectl, "journey", f"select state from runs where id = '{told['run']}'") == ["done"]
+    assert asked(kubectl, "journey", f"select state from runs where id = '{run}'") == ["done"]
 
 
 def test_the_version_is_in_mlflow_and_the_promotion_in_the_ledger_both_on_postgres(
@@ -138,36 +149,36 @@ def test_a_memory_limit_that_is_too_small_ends_the_run_with_that_reason(first_ru
     targets = yaml.safe_load((PROJECT / "project.yaml").read_text())["targets"]
     targets[TARGET]["resources"]["validate-model"] = {"memory": "48Mi"}         # scikit-learn alone needs more
     began = time.monotonic()
-    answer = replace(laptop, project=changed(tmp_path / "payments", targets=targets, gates=unseen()))("run", *_TO)
+    answer = replace(laptop, project=changed(tmp_path / "payments", targets=targets, gates=unseen()))("run", *_TO, "--wait")
     assert answer.returncode == 1
     assert "OOMKilled" in answer.stderr
     assert "48Mi" in answer.stderr
-    assert "Raise the limit" in answer.stderr
+    assert "validate-model.memory in project.yaml" in answer.stderr
     assert time.monotonic() - began < 180, "its reason is told, not waited for"
 
 
 def test_an_executor_that_is_lost_goes_on_in_another_pod_and_a_second_run_is_refused_meanwhile(
     first_run: dict, laptop: Laptop, kubectl: Kubectl, platform: Cluster
 ) -> None:
-    process = laptop.started("run", *_TO, "--json")
-    [executor] = soon(lambda: running(kubectl, "app.kubernetes.io/component=executor"), "an executor")
+    process = laptop.started("run", *_TO, "--wait", "--json")
+    selector = f"journey/run={begun(process)},app.kubernetes.io/component=executor"
+    [executor] = soon(lambda: running(kubectl, selector), "an executor")
     second = laptop("run", *_TO)
     kubectl("delete", "pod", executor, "--wait=false")
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert "goes on in its place" in err
-    assert yaml.safe_load(out.splitlines()[-1])["version"] == first_run["version"]
+    assert json.loads(out.splitlines()[-1])["version"] == first_run["version"]
     assert second.returncode == 1
     assert "expected no other run of 'payments'" in second.stderr
 
 
 def test_ctrl_c_takes_the_run_and_its_pods_out_of_the_cluster(first_run: dict, laptop: Laptop, kubectl: Kubectl) -> None:
-    process = laptop.started("run", *_TO)
-    soon(lambda: running(kubectl, "app.kubernetes.io/component=executor"), "an executor")
+    process = laptop.started("run", *_TO, "--wait")
+    run = begun(process)
+    soon(lambda: running(kubectl, f"journey/run={run},app.kubernetes.io/component=executor"), "an executor")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Finished steps are kept: the next run goes on from there." in err
-    jobs = kubectl.json("get", "jobs", "--selector=app.kubernetes.io/component=executor")["items"]
-    assert [job["metadata"]["name"] for job in jobs if not job["status"].get("succeeded")] == []
-    assert running(kubectl, "app.kubernetes.io/component=step") == []
+    assert kubectl.json("get", "jobs,pods", f"--selector=journey/run={run}")["items"] == []
