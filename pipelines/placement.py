@@ -1,11 +1,10 @@
 """What a target gives the steps: where records are, and which secrets, volumes and resources each step's pod has. Values only."""
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from components.pod import URLS
 from journey.errors import ProjectError
+from journey.places import named_in
 from journey.project import Project, Resources, SqlSource, Target
 from journey.step_names import CONTAINERIZE, REGISTER, STEPS
 from journey.values.carried import carried
@@ -13,8 +12,6 @@ from journey.values.carried import carried
 SIGNING = "journey-signing"         # the Secret with the private key that bundles are signed with
 SOURCES = "journey-sources"         # the Secret with the variables that project.yaml's sources name
 INGEST, CHOOSE, PACKAGE = "ingest-data", "choose-model", "package-model"
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class Needs:
     volume: tuple[str, str] | tuple[()] = ()
     cpu: str = ""
     memory: str = ""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -89,10 +87,5 @@ def _variables(step: str, project: Project, target: Target) -> dict[str, tuple[s
     """No step has a secret that it doesn't use: whoever gets into one pod has no more than that pod's."""
     sources = [source.sql if isinstance(source, SqlSource) else source.files for source in project.sources.values()]
     urls = {REGISTER: (target.ledger, target.registry), CONTAINERIZE: (target.ledger, target.images, target.push)}.get(step, ())
-    found = {SOURCES: _named(sources) if step == INGEST else (), URLS: _named(url for url in urls if url)}
-    return {secret: names for secret, names in found.items() if names}
-
-
-def _named(texts: Iterable[str]) -> tuple[str, ...]:
-    """The variables that texts name, each once, sorted."""
-    return tuple(sorted({name for text in texts for name in _VARIABLE.findall(text)}))
+    found = {SOURCES: named_in(*sources) if step == INGEST else (), URLS: named_in(*urls)}
+    return {secret: tuple(sorted(names)) for secret, names in found.items() if names}
