@@ -78,15 +78,17 @@ def test_the_data_volume_is_where_sources_are_read_and_nowhere_else(kind):
     assert {step: (one["constant"], one["mountPath"]) for step, (one,) in mounts.items()} == {"ingest-data": ("bank", "/data")}
 
 
-def test_every_step_has_the_resources_of_its_name_or_of_the_star(tmp_path, kind):
+def test_every_step_has_the_resources_of_its_name_or_of_the_star(kind):
+    project = load_project(PAYMENTS)
+    star = project.targets["kind"].resources["*"]
     for step in STEPS:
         found = container(kind, step)["resources"]
-        assert (found["resourceCpuRequest"], found["resourceMemoryRequest"], found["resourceMemoryLimit"]) == ("500m", "2Gi", "2Gi")
+        asked = (found["resourceCpuRequest"], found["resourceMemoryRequest"], found["resourceMemoryLimit"])
+        assert asked == (star.cpu, star.memory, star.memory)
         assert "resourceCpuLimit" not in found                # a step may use what others leave
-    project = load_project(PAYMENTS)
-    own = target_of(project, "kind").model_copy(update={"resources": {"train-model": project.targets["kind"].resources["*"]}})
+    own = target_of(project, "kind").model_copy(update={"resources": {"train-model": star}})
     needs = placement_of(project, own).needs
-    assert (needs["train-model"].memory, needs["tune-models"].memory) == ("2Gi", "")
+    assert (needs["train-model"].memory, needs["tune-models"].memory) == (star.memory, "")
 
 
 def test_no_secret_is_in_what_is_compiled_for_a_cluster(monkeypatch):
