@@ -35,7 +35,7 @@ class Standing:
         return step != CONTAINERIZE or self._is_containerized(str(cached.get("image")))
 
     def _is_registered(self, cached: Outputs) -> bool:
-        """Whether the ledger and the registry still have the version: either may have been lost or put back."""
+        """Whether the ledger still has the version, and the home its bundle: either may have been lost or put back."""
         known = [version for version in self.ledger.versions(self.model) if version.bundle == cached.get("digest")]
         return any(version.version == cached.get("version") and Path(version.uri, "manifest.json").is_file() for version in known)
 

@@ -61,8 +61,9 @@ class Command:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The variables that it is given from the Secret of URLs: the ledger's; who promotes speaks to MLflow, too."""
-        return named_in(self.place.ledger, self.place.registry if self.component == OPERATOR else None)
+        """The variables that it is given from the Secret of URLs: the ledger's; a run asks for images, too, who promotes tells MLflow."""
+        others = (self.place.registry,) if self.component == OPERATOR else (self.place.images, self.place.push)
+        return named_in(self.place.ledger, *others)
 
 
 def job_of(command: Command) -> Json:

@@ -41,6 +41,9 @@ def test_each_is_given_the_addresses_that_it_needs_and_no_other():
     assert variables(job(EXECUTOR))["LEDGER_URL"] == secret
     given = [{name for name in variables(job(component)) if name.endswith("_URL")} for component in (EXECUTOR, OPERATOR)]
     assert given == [{"LEDGER_URL"}, {"LEDGER_URL", "MLFLOW_URL"}]
+    elsewhere = PLACE.model_copy(update={"images": "${NODES}", "push": "${PODS}"})
+    run, promotion = (Command("a", component, (), IMAGE, "payments", "kind", elsewhere) for component in (EXECUTOR, OPERATOR))
+    assert (run.urls, promotion.urls) == (("LEDGER_URL", "NODES", "PODS"), ("LEDGER_URL", "MLFLOW_URL"))
 
 
 def test_it_knows_where_it_is_and_which_image_its_steps_run():
