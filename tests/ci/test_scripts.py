@@ -1,6 +1,7 @@
 """The scripts that CI and people run: what they say where something is missing."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,16 +11,26 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def ran(script: str, path: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def ran(script: str | Path, path: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": path, "HOME": os.environ.get("HOME", "/"), **variables}
     return subprocess.run(["/bin/bash", ROOT / script], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+def command(folder: Path, name: str, script: str) -> None:
+    """A command of that name in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def telling(version: str) -> str:
+    """What a kubectl of that version says of itself, as a script."""
+    return f"printf '{{\\n  \"clientVersion\": {{\\n    \"gitVersion\": \"{version}\"\\n  }}\\n}}\\n'"
+
+
 def kubectl_of(folder: Path, version: str) -> str:
     """A PATH on which kubectl tells that version."""
-    command = folder / "kubectl"
-    command.write_text(f"#!/bin/sh\nprintf '{{\\n  \"clientVersion\": {{\\n    \"gitVersion\": \"{version}\"\\n  }}\\n}}\\n'\n")
-    command.chmod(0o755)
+    command(folder, "kubectl", telling(version))
     return f"{folder}:/usr/bin:/bin"
 
 
@@ -39,6 +50,13 @@ def test_an_older_kubectl_is_refused_with_what_to_do(version, found, tmp_path):
     assert found in asked.stderr
 
 
+def test_a_kubectl_that_cannot_even_tell_its_version_is_told(tmp_path):
+    command(tmp_path, "kubectl", "exit 126")
+    asked = ran(".ci/kubectl", f"{tmp_path}:/usr/bin:/bin")
+    assert asked.returncode == 1
+    assert "found none that tells its version" in asked.stderr
+
+
 def test_a_missing_kubectl_is_told(tmp_path):
     asked = ran(".ci/kubectl", str(tmp_path))
     assert asked.returncode == 1
@@ -49,6 +67,28 @@ def test_without_a_kubernetes_the_cluster_tests_say_why_they_skip_and_nothing_fa
     asked = ran("tests/cluster/run", "/usr/bin:/bin", KUBE="/nowhere/kube")
     assert asked.returncode == 0, asked.stderr
     assert "skipped: no Kubernetes: export KUBECONFIG" in asked.stderr
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    """What the cluster tests' script reads, and commands that say yes to all it does: make, pytest, and a cluster without the namespace."""
+    for path in ("tests/cluster/run", ".ci/kubectl", "components/image.py", "manifests/overlays/kind/kustomization.yaml"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    commands = tmp_path / "commands"
+    command(commands, "make", "exit 0")
+    command(tmp_path / ".venv/bin", "python", "exit $TESTS_END_WITH")
+    answers = f'"version "*) {telling("v1.32.0")};; "get namespace "*) exit 1;; "delete namespace "*) exit $DELETION_ENDS_WITH;;'
+    command(commands, "kubectl", f'case "$*" in {answers} esac')
+    return tmp_path
+
+
+@pytest.mark.parametrize(("tests", "deletion", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)], ids=["well", "tests failed", "not deleted"])
+def test_the_cluster_tests_end_well_only_if_the_tests_did_and_all_was_deleted(tree, tests, deletion, code):
+    ends = {"TESTS_END_WITH": str(tests), "DELETION_ENDS_WITH": str(deletion)}
+    asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)
+    assert asked.returncode == code, asked.stderr
+    assert "everything deleted" in asked.stderr
 
 
 def test_kind_passes_on_the_ports_that_the_overlay_opens():
