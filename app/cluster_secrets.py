@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from components.connections.cluster import Cluster
 from components.pod import TRUSTED_KEYS, URLS
-from journey.model.keys import PRIVATE, PUBLIC, SigningKey
+from journey.model.keys import PRIVATE, PUBLIC, SigningKey, public_id
 from pipelines.placement import SIGNING, SOURCES
 
 POSTGRES, REDIS, MLFLOW = "postgres", "redis", "mlflow"
@@ -88,7 +88,7 @@ def wanted(found: Mapping[str, Values | None], given: Values, sources: Values) -
         REDIS: {"REDIS_PASSWORD": redis_password, "password.conf": f"requirepass {redis_password}\n"},
         URLS: {name: chosen[name] for name, secret in GIVEN.items() if secret == URLS},
         MLFLOW: {"BACKEND_URI": chosen["BACKEND_URI"]},
-        SIGNING: found.get(SIGNING) or _key_pair(),
+        SIGNING: _key_pair(found.get(SIGNING) or {}),
         SOURCES: {**(found.get(SOURCES) or {}), **sources},
     }
 
@@ -100,10 +100,21 @@ def _password_of(url: str | None, service: str) -> str:
     return known or secrets.token_urlsafe(_PASSWORD_BYTES)
 
 
-def _key_pair() -> dict[str, str]:
+def _key_pair(found: Values) -> Values:
+    """The signing key with its public half; of a private key that lies there alone, the half that it has."""
+    if {PRIVATE, PUBLIC} <= set(found):
+        return found
     with tempfile.TemporaryDirectory(prefix="journey-keys-") as folder:
+        if PRIVATE in found:
+            Path(folder, PRIVATE).write_text(found[PRIVATE])
         SigningKey.load_or_create(Path(folder))
-        return {name: (Path(folder) / name).read_text() for name in (PRIVATE, PUBLIC)}
+        return {**found, **{name: Path(folder, name).read_text() for name in (PRIVATE, PUBLIC)}}
+
+
+def _id_of(public: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="journey-keys-") as folder:
+        Path(folder, PUBLIC).write_text(public)
+        return public_id(Path(folder))
 
 
 def _values(cluster: Cluster, secret: str) -> dict[str, str] | None:
@@ -116,11 +127,14 @@ def _values(cluster: Cluster, secret: str) -> dict[str, str] | None:
 
 
 def _trusted(cluster: Cluster, public: str) -> Written:
-    """The public key, for all who verify; other people's keys that lie beside it stay."""
+    """The public key, for all who verify; other people's keys beside it stay, and an older one of its own, which signed earlier versions."""
     there = cluster.get("ConfigMap", TRUSTED_KEYS)
     found = there.get("data") or {} if there is not None else None
     assert found is None or isinstance(found, dict)
     values = {**(found or {}), PUBLIC: public}
+    older = (found or {}).get(PUBLIC, public)
+    if older != public:
+        values[f"{_id_of(older)}.pub"] = older
     return _written(cluster, "ConfigMap", TRUSTED_KEYS, values, _same(found, values))
 
 

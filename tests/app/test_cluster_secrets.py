@@ -121,6 +121,29 @@ def test_the_public_key_that_everybody_trusts_is_the_signing_keys_own(cluster, t
     Trusted({name: key}).verify(key_id(key), signature, b"bundle")
 
 
+def test_a_private_key_that_was_put_there_alone_gets_its_public_half(cluster):
+    made(cluster)
+    public, private = (cluster.secret(SIGNING)[name] for name in ("signing.pub", "signing.pem"))
+    alone = {"signing.pem": base64.b64encode(private.encode()).decode()}
+    cluster.objects = {("Secret", SIGNING): {"data": alone}}
+    assert made(cluster)[SIGNING] == "changed"
+    assert cluster.secret(SIGNING) == {"signing.pem": private, "signing.pub": public}
+
+
+def test_what_an_older_key_signed_stays_trusted(cluster, tmp_path):
+    made(cluster)
+    old = cluster.secret(SIGNING)["signing.pub"]
+    del cluster.objects["Secret", SIGNING]
+    assert made(cluster)[TRUSTED_KEYS] == "changed"
+    trusted = cluster.objects["ConfigMap", TRUSTED_KEYS]["data"]
+    assert trusted["signing.pub"] == cluster.secret(SIGNING)["signing.pub"] != old
+    for name, key in trusted.items():
+        (tmp_path / name).write_text(key)
+    assert old in trusted.values()
+    assert len(Trusted.of(tmp_path).keys) == 2
+    assert made(cluster)[TRUSTED_KEYS] == "kept"
+
+
 def test_keys_of_other_people_stay_beside_it(cluster):
     made(cluster)
     cluster.objects["ConfigMap", TRUSTED_KEYS]["data"]["release.pub"] = "theirs"
