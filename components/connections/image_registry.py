@@ -37,7 +37,7 @@ class ImageRegistry:
         """
         self.name = name
         self.api = f"{url.rstrip('/')}/v2/"
-        self._answers = Answers(name, client)
+        self._answers = Answers(name, client, self.api)
 
     @classmethod
     def at(cls, address: str) -> Self:
@@ -89,9 +89,11 @@ class ImageRegistry:
             Untrusted: it has one of another size under this digest.
         """
         response = self._answers.of("HEAD", f"{self.api}{repository}/blobs/{descriptor.digest}")
-        if response is not None:
-            _require(self._told(repository, descriptor), f"{descriptor.size} bytes", f"{response.headers.get('Content-Length')} bytes")
-        return response is not None
+        if response is None:
+            return False
+        size = response.headers.get("Content-Length", descriptor.size)      # a proxy in between may leave it out
+        _require(self._told(repository, descriptor), f"{descriptor.size} bytes", f"{size} bytes")
+        return True
 
     def has_image(self, repository: str, reference: str, digest: str) -> bool:
         """Whether the tag or digest names the image with this digest."""
@@ -136,7 +138,7 @@ class ImageRegistry:
     def _reachable(self, location: str, repository: str) -> str:
         """Where an upload goes on, as it can be reached from here: a registry behind a proxy names itself, which may be out of reach."""
         _, own, rest = location.partition(f"/v2/{repository}/blobs/uploads/")
-        return self._uploads(repository) + rest if own else location
+        return self._uploads(repository) + rest if own else str(httpx.URL(self.api).join(location))
 
     def _download(self, repository: str, descriptor: Descriptor) -> Iterator[bytes]:
         what, content, size = self._told(repository, descriptor), hashlib.sha256(), 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
+from httpx import USE_CLIENT_DEFAULT
 
 from journey.errors import Unavailable
 
@@ -24,10 +25,17 @@ _ADVICE = {
 class Answers:
     """Sends requests to one registry and tells refusals."""
 
-    def __init__(self, name: str, client: httpx.Client) -> None:
-        """Wraps a client, which `close` closes; `name` is what messages call the registry."""
+    def __init__(self, name: str, client: httpx.Client, api: str) -> None:
+        """Wraps a client, which `close` closes.
+
+        Args:
+            name: what messages call the registry.
+            client: with the credentials that `api` needs.
+            api: where the registry is; what lies elsewhere gets no credentials.
+        """
         self._name = name
         self._client = client
+        self._own = _origin(httpx.URL(api))
 
     def close(self) -> None:
         """Closes the client's connections."""
@@ -53,7 +61,8 @@ class Answers:
         """
         headers = {"Content-Type": media_type, "Content-Length": str(size)}
         with self._translated():
-            response = self._client.put(url, headers=headers, content=content)
+            own = _origin(httpx.URL(url)) == self._own          # a registry may send uploads on to a store that is not its own
+            response = self._client.put(url, headers=headers, content=content, auth=USE_CLIENT_DEFAULT if own else httpx.Auth())
         self._accepted(response)
 
     def pieces(self, url: str, what: str) -> Iterator[bytes]:
@@ -96,6 +105,10 @@ class Answers:
                 f"registry {self._name}: expected it to answer, found: {error or type(error).__name__}. "
                 "Is it running, and is its address right? In the cluster: `kubectl get pods -l app.kubernetes.io/name=registry`."
             ) from error
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _errors(response: httpx.Response) -> list[object]:

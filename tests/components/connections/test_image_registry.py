@@ -202,6 +202,36 @@ def test_what_the_service_proxy_of_kubernetes_says_is_told_in_its_words() -> Non
         registry.image("x", "t")
 
 
+@pytest.mark.parametrize(
+    ("location", "asked", "known"),
+    [
+        ("/v2/x/blobs/uploads/1", "https://cluster/proxy/v2/x/blobs/uploads/1", True),
+        ("/other-uploads/1", "https://cluster/other-uploads/1", True),
+        ("https://store.example/1?signed=yes", "https://store.example/1?signed=yes", False),
+    ],
+    ids=["its own", "relative", "elsewhere"],
+)
+def test_an_upload_goes_where_the_registry_says_and_credentials_go_to_nobody_else(location: str, asked: str, known: bool) -> None:
+    puts = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        puts.extend([request] if request.method == "PUT" else [])
+        return httpx.Response(202, headers={"Location": location})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), auth=("us", "word"))
+    with ImageRegistry("proxied", "https://cluster/proxy", client) as registry:
+        registry.put_blob("x", Descriptor.of("", b"1"), b"1")
+    [put] = puts
+    assert str(put.url).startswith(asked)
+    assert ("Authorization" in put.headers) is known
+
+
+def test_a_blob_whose_size_nobody_tells_is_there() -> None:
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+    with ImageRegistry("proxied", "https://cluster/proxy", client) as registry:
+        assert registry.has_blob("x", Descriptor.of("", b"1"))
+
+
 def test_a_blob_under_another_size_than_its_descriptor_says_is_not_taken_for_it(registry: ImageRegistry) -> None:
     config = push_base(registry, "sized", word="sized").manifest.config
     wrong = Descriptor(media_type=config.media_type, digest=config.digest, size=config.size + 1)
