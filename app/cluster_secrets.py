@@ -127,7 +127,7 @@ def _values(cluster: Cluster, secret: str) -> dict[str, str] | None:
 
 
 def _trusted(cluster: Cluster, public: str) -> Written:
-    """The public key, for all who verify; other people's keys beside it stay, and an older one of its own, which signed earlier versions."""
+    """The public key, for all who verify; other people's keys beside it stay, and so does an older own one, which signed versions."""
     there = cluster.get("ConfigMap", TRUSTED_KEYS)
     found = there.get("data") or {} if there is not None else None
     assert found is None or isinstance(found, dict)
