@@ -1,5 +1,7 @@
 """Which files of a folder are the project."""
 
+import os
+
 from journey.project_files import project_files
 
 
@@ -19,3 +21,9 @@ def test_a_folder_that_is_linked_is_followed_once_and_a_loop_ends(tmp_path):
     (tmp_path / "project" / "data").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "project")
     assert [path.relative_to(tmp_path).as_posix() for path in project_files(tmp_path / "project")] == ["project/data/rows.csv"]
+
+
+def test_what_would_be_read_for_ever_is_left_out_and_a_broken_link_is_left_to_its_reader(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
+    assert project_files(tmp_path) == [tmp_path / "gone.csv"]
