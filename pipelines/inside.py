@@ -7,7 +7,7 @@ from components.pod import IMAGE
 from journey.errors import ProjectError
 from pipelines.asked import Asked
 from pipelines.engines.runner import Runner
-from pipelines.published import publish
+from pipelines.published import publish, published
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ class Inside:
 
 
 def inside(asked: Asked) -> Inside | None:
-    """Publishes the project and gives what its steps run as; None where the target's steps are processes.
+    """Publishes the project of a whole run and gives what its steps run as; None where the target's steps are processes.
 
     Raises:
         ProjectError: this pod wasn't told which image it runs.
+        DataError: a newer Journey published a project here.
         Unavailable: the home can't be written to, or the cluster isn't to be reached.
     """
     if asked.place.engine != "job":
@@ -39,6 +40,17 @@ def inside(asked: Asked) -> Inside | None:
     image = os.environ.get(IMAGE)
     if not image:
         raise ProjectError(f"{IMAGE}: expected the image of the project in this pod's environment, found none. `journey run` names it.")
-    publish(asked.home, asked.directory, image, asked.target)
+    if _is_for_all(asked):
+        publish(asked.home, asked.directory, image, asked.target)
     cluster = Cluster.connect(asked.place.namespace or asked.project.name)
     return Inside(image, Pods(cluster, Placing(asked.run, asked.project.name, asked.target, owner_of(os.environ))))
+
+
+def _is_for_all(asked: Asked) -> bool:
+    """Whether refresh and trigger are to take this run's project from now on.
+
+    Who runs a few steps tries something out; and a retraining has the project that was published when it was asked for, which may have
+    waited here while somebody ran a newer one.
+    """
+    whole = asked.options.until is None and not asked.options.parameters.get("onset")
+    return whole or published(asked.home) is None

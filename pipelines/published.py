@@ -59,6 +59,7 @@ def publish(home: Path, directory: Path, image: str, target: str) -> Published:
 
     Raises:
         Unavailable: the home can't be written to.
+        DataError: current.json is of a newer format.
     """
     root = home / FOLDER
     files = project_files(directory)
@@ -69,7 +70,7 @@ def publish(home: Path, directory: Path, image: str, target: str) -> Published:
         if not made.folder.is_dir():
             _copy(directory, files, made.folder)
         made.folder.touch()            # the newest, also where it was there before
-        if published(home) != made:
+        if not _is_current(home, made):
             _point(root, made)
         _clear(root, made)
     except OSError as error:
@@ -85,10 +86,7 @@ def published(home: Path) -> Published | None:
     """
     path = home / FOLDER / CURRENT
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise DataError(f"{path}: expected format {FORMAT}, found {told['format']}: a newer Journey wrote it. Update this pod's image.")
-        return Published(told["digest"], told["image"], home / told["folder"], told["target"])
+        return _read(home, path)
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
@@ -142,6 +140,20 @@ def start_anew() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  the words that started this process
 
 
+def _read(home: Path, path: Path) -> Published:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    if told["format"] != FORMAT:
+        raise DataError(f"{path}: expected format {FORMAT}, found {told['format']}: a newer Journey wrote it. Update this pod's image.")
+    return Published(told["digest"], told["image"], home / told["folder"], told["target"])
+
+
+def _is_current(home: Path, made: Published) -> bool:
+    try:
+        return _read(home, home / FOLDER / CURRENT) == made
+    except (FileNotFoundError, KeyError, TypeError, ValueError):          # none yet, or damaged: it is written now
+        return False
+
+
 def _digest(directory: Path, files: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
@@ -168,7 +180,10 @@ def _copy(directory: Path, files: list[Path], folder: Path) -> None:
 def _point(root: Path, made: Published) -> None:
     told = {"format": FORMAT, "digest": made.digest, "image": made.image, "folder": f"{FOLDER}/{made.digest}", "target": made.target}
     part = root / f"{PART}{secrets.token_hex(4)}.json"
-    part.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(told, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())             # before the rename: after a power cut it is the old one or the new one, never an empty one
     part.replace(root / CURRENT)
 
 

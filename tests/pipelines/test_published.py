@@ -106,6 +106,21 @@ def test_what_is_no_record_of_a_published_project_is_told_of(home, text, told):
         published(home)
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]"])
+def test_a_damaged_record_is_written_anew_by_the_next_run(project, home, text):
+    (home / FOLDER).mkdir(parents=True)
+    (home / FOLDER / CURRENT).write_text(text)
+    assert publish(home, project, "a", "kind") == published(home)
+
+
+def test_what_a_newer_journey_published_is_not_replaced(project, home):
+    (home / FOLDER).mkdir(parents=True)
+    (home / FOLDER / CURRENT).write_text('{"format": 2}')
+    with pytest.raises(DataError, match="a newer Journey"):
+        publish(home, project, "a", "kind")
+    assert (home / FOLDER / CURRENT).read_text() == '{"format": 2}'
+
+
 def test_who_waits_is_given_the_project_and_told_when_another_is_published(project, home, monkeypatch):
     monkeypatch.setattr(pipelines.published, "LOOK_SECONDS", 0.01)
     stop, found, replaced = threading.Event(), [], threading.Event()
