@@ -34,6 +34,11 @@ def test_an_image_installs_by_hash_and_runs_as_a_number_with_nothing_installed_a
 
 
 @pytest.mark.parametrize("image", FILES)
+def test_code_from_a_working_copy_that_only_its_owner_may_read_is_readable_in_an_image(image):
+    assert "chmod -R u=rwX,go=rX /opt/journey/code" in FILES[image].read_text()
+
+
+@pytest.mark.parametrize("image", FILES)
 def test_an_image_says_what_it_is_and_changed_code_leaves_the_libraries_layer(image):
     final = final_stage(image)
     for label in ("title", "description", "version", "licenses"):
