@@ -23,7 +23,7 @@ class Client(threading.Thread):
     def __init__(self, url: str, body: bytes, moments: list[float], keeps: bool) -> None:
         super().__init__(daemon=True)
         self.answers: Counter[str] = Counter()
-        self.lost: list[str] = []
+        self.lost: Counter[str] = Counter()
         self.slowest = 0.0
         self.seen: list[tuple[float, str]] = []
         self._url, self._body, self._moments, self._keeps = urlsplit(url), body, moments, keeps
@@ -37,7 +37,7 @@ class Client(threading.Thread):
             try:
                 self._ask()
             except (OSError, HTTPException, ValueError) as error:
-                self.lost.append(f"{time.time():.3f} keeps={self._keeps} {type(error).__name__}: {error}")
+                self.lost[f"{'kept' if self._keeps else 'new'} connection: {type(error).__name__}: {error}"] += 1
                 self._connection.close()
             self.slowest = max(self.slowest, time.monotonic() - begun)
 
@@ -71,9 +71,9 @@ def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> di
     for thread in threads:
         thread.join()
     answers: Counter[str] = sum((thread.answers for thread in threads), Counter())
-    lost = [text for thread in threads for text in thread.lost]
+    lost: Counter[str] = sum((thread.lost for thread in threads), Counter())
     return {
-        "asked": len(times), "answers": answers, "lost": lost[:20], "lost_count": len(lost), "order": _order(threads[0].seen),
+        "asked": len(times), "answers": answers, "lost": lost, "order": _order(threads[0].seen),
         "slowest": max(thread.slowest for thread in threads), "seconds": time.monotonic() - start,
     }  # fmt: skip
 

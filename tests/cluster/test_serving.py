@@ -74,6 +74,73 @@ def test_no_password_stands_in_the_deployment(kubectl: Kubectl, promoted: dict):
 
 
 @pytest.fixture(scope="module")
+def rows(bank: Path) -> list[dict]:
+    """The newest payments, as raw as the bank has them."""
+    with sqlite3.connect(bank) as books:
+        books.row_factory = sqlite3.Row
+        found = [dict(row) for row in books.execute("SELECT * FROM payments ORDER BY paid_at DESC LIMIT ?", (ROWS,))]
+    books.close()
+    return found
+
+
+@pytest.fixture
+def load(promoted: dict, rows: list[dict], cluster: Cluster) -> Iterator[str]:
+    """A pod elsewhere in the cluster that asks the Service 200 times a second; the name of the pod, once it gets answers."""
+    outside = replace(cluster, namespace="default")      # a client of another namespace, as most are
+    script = (Path(__file__).parent / "load.py").read_text()
+    url = f"http://{promoted['model']}.{cluster.namespace}.svc"
+    body = json.dumps({"jsonData": {"rows": rows[:1]}})
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "load", "image": f"{STEP_IMAGE}:{VERSION}", "imagePullPolicy": "IfNotPresent", "securityContext": security,
+        "command": ["python", "-c", script, url, str(LOAD_RATE), str(LOAD_SECONDS), str(CLIENTS), body],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+    }  # fmt: skip
+    name = outside.create({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "journey-load-"},
+        "spec": {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]},
+    })  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while outside.get("Pod", name)["status"]["phase"] == "Pending":
+            assert time.monotonic() < until, "the load's pod didn't start"
+            time.sleep(0.5)
+        assert json.loads(next(outside.log_lines(name))) == {"begun": True}
+        yield name
+    finally:
+        outside.delete("Pod", name, grace_seconds=0)
+
+
+def test_rollouts_there_and_back_under_200_requests_a_second_lose_none(
+    promoted: dict, second_run: dict, load: str, laptop: Laptop, cluster: Cluster
+):
+    first, second = promoted["version"], second_run["version"]
+    forward = laptop.json("promote", str(second), "--target", TARGET)
+    assert forward["deployed"]["version"] == second
+    status = laptop.json("status", "--target", TARGET)
+    assert (status["server"]["answering"], status["server"]["done"]) == ([second], True)
+    back = laptop.json("rollback", "--target", TARGET)
+    assert (back["version"], back["deployed"]["version"]) == (first, first)
+
+    *_, last = replace(cluster, namespace="default").log_lines(load)
+    counted = json.loads(last)
+    assert counted["lost"] == {}
+    assert sum(counted["answers"].values()) == counted["asked"] == LOAD_RATE * LOAD_SECONDS
+    assert counted["order"] == [str(first), str(second), str(first)]
+    assert counted["seconds"] < LOAD_SECONDS + 5      # it did ask at that rate
+
+
+def test_promoting_what_is_served_already_changes_no_pod(promoted: dict, laptop: Laptop, kubectl: Kubectl):
+    def generation() -> int:
+        return kubectl.json("get", f"deployment/{promoted['model']}")["metadata"]["generation"]
+
+    before = generation()
+    again = laptop.json("promote", str(promoted["version"]), "--target", TARGET)
+    assert again["deployed"]["version"] == promoted["version"]
+    assert generation() == before
+
+
+@pytest.fixture(scope="module")
 def standing_time(promoted: dict, kubectl: Kubectl) -> Iterator[str]:
     """JOURNEY_CLOCK of all pods that ask for the time: it stands still while the tests compare."""
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "journey-settings"}, "data": {"JOURNEY_CLOCK": STANDING}}
@@ -91,16 +158,6 @@ def _start_anew(kubectl: Kubectl, model: str) -> None:
     kubectl("rollout", "restart", "deployment/refresh", f"deployment/{model}")
     for name in ("refresh", model):
         kubectl("rollout", "status", f"deployment/{name}", "--timeout=180s", timeout_seconds=200)
-
-
-@pytest.fixture(scope="module")
-def rows(bank: Path) -> list[dict]:
-    """The newest payments, as raw as the bank has them."""
-    with sqlite3.connect(bank) as books:
-        books.row_factory = sqlite3.Row
-        found = [dict(row) for row in books.execute("SELECT * FROM payments ORDER BY paid_at DESC LIMIT ?", (ROWS,))]
-    books.close()
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -145,60 +202,3 @@ def _once_refreshed(client: httpx.Client, url: str, body: dict) -> dict:
             return answer.json()
         assert time.monotonic() < until, "no looked-up features came"
         time.sleep(1)
-
-
-@pytest.fixture
-def load(promoted: dict, rows: list[dict], cluster: Cluster) -> Iterator[str]:
-    """A pod elsewhere in the cluster that asks the Service 200 times a second; the name of the pod, once it gets answers."""
-    outside = replace(cluster, namespace="default")      # a client of another namespace, as most are
-    script = (Path(__file__).parent / "load.py").read_text()
-    url = f"http://{promoted['model']}.{cluster.namespace}.svc"
-    body = json.dumps({"jsonData": {"rows": rows[:1]}})
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    container = {
-        "name": "load", "image": f"{STEP_IMAGE}:{VERSION}", "imagePullPolicy": "IfNotPresent", "securityContext": security,
-        "command": ["python", "-c", script, url, str(LOAD_RATE), str(LOAD_SECONDS), str(CLIENTS), body],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-    }  # fmt: skip
-    name = outside.create({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "journey-load-"},
-        "spec": {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]},
-    })  # fmt: skip
-    try:
-        until = time.monotonic() + 120
-        while outside.get("Pod", name)["status"]["phase"] == "Pending":
-            assert time.monotonic() < until, "the load's pod didn't start"
-            time.sleep(0.5)
-        assert json.loads(next(outside.log_lines(name))) == {"begun": True}
-        yield name
-    finally:
-        outside.delete("Pod", name, grace_seconds=0)
-
-
-def test_rollouts_there_and_back_under_200_requests_a_second_lose_none(
-    promoted: dict, second_run: dict, load: str, laptop: Laptop, cluster: Cluster
-):
-    first, second = promoted["version"], second_run["version"]
-    forward = laptop.json("promote", str(second), "--target", TARGET)
-    assert forward["deployed"]["version"] == second
-    status = laptop.json("status", "--target", TARGET)
-    assert (status["server"]["answering"], status["server"]["done"]) == ([second], True)
-    back = laptop.json("rollback", "--target", TARGET)
-    assert (back["version"], back["deployed"]["version"]) == (first, first)
-
-    *_, last = replace(cluster, namespace="default").log_lines(load)
-    counted = json.loads(last)
-    assert (counted["lost"], counted["lost_count"]) == ([], 0)
-    assert sum(counted["answers"].values()) == counted["asked"] == LOAD_RATE * LOAD_SECONDS
-    assert counted["order"] == [str(first), str(second), str(first)]
-    assert counted["seconds"] < LOAD_SECONDS + 5      # it did ask at that rate
-
-
-def test_promoting_what_is_served_already_changes_no_pod(promoted: dict, laptop: Laptop, kubectl: Kubectl):
-    def generation() -> int:
-        return kubectl.json("get", f"deployment/{promoted['model']}")["metadata"]["generation"]
-
-    before = generation()
-    again = laptop.json("promote", str(promoted["version"]), "--target", TARGET)
-    assert again["deployed"]["version"] == promoted["version"]
-    assert generation() == before
