@@ -1,5 +1,7 @@
 """A step's log, copied from its pod to the home: line by line while it runs, whole when it has ended."""
 
+import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from components.connections.cluster import Cluster
 from journey.errors import JourneyError
 
 _LAST_LINES_SECONDS = 2.0           # of a pod that is gone nothing more can come than what is under way
+_END_BYTES = 1 << 18                # holds any traceback; the rest is in the file
 
 
 class LogCopy:
@@ -30,25 +33,38 @@ class LogCopy:
     def whole(self) -> str:
         """Copies the log of a container that has ended, in place of the lines that came so far; none where it never started.
 
+        A log may be larger than this process's memory: it passes through in lines.
+
         Returns:
-            the pod's log, or where the pod is gone what came of it.
+            the end of the pod's log, or where the pod is gone of what came of it.
         """
+        found = self._path.with_suffix(".whole")
         try:
-            found = self._cluster.log(self._pod)
-        except JourneyError:            # gone with its pod, or its node: the lines that came are all there is
-            if self._follower:
-                self._follower.join(_LAST_LINES_SECONDS)
-            found = ""
-        with self._writing:
-            self._closed = True
-            with self._path.open("r+b") as file:
-                file.seek(self._start)
-                came = file.read()
-                if len(found.encode()) > len(came):     # a node that is putting the container away may have nothing left to tell
-                    file.seek(self._start)
-                    file.write(found.encode())
-                    return found
-                return came.decode(errors="replace")
+            self._write_whole(found)
+            with self._writing:
+                self._closed = True
+                came = self._path.stat().st_size - self._start
+                if found.stat().st_size > came:         # a node that is putting the container away may have nothing left to tell
+                    with found.open("rb") as source, self._path.open("r+b") as file:
+                        file.seek(self._start)
+                        shutil.copyfileobj(source, file)
+                return self._end()
+        finally:
+            found.unlink(missing_ok=True)
+
+    def _write_whole(self, path: Path) -> None:
+        with path.open("wb") as file:
+            try:
+                file.writelines(f"{line}\n".encode() for line in self._cluster.log_lines(self._pod, follow=False))
+            except JourneyError:        # gone with its pod, or its node: the lines that came are all there is
+                if self._follower:
+                    self._follower.join(_LAST_LINES_SECONDS)
+
+    def _end(self) -> str:
+        with self._path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(self._start, size - _END_BYTES))
+            return file.read().decode(errors="replace")
 
     def _followed(self) -> None:
         try:
@@ -58,5 +74,5 @@ class LogCopy:
                         return
                     with self._path.open("ab") as file:
                         file.write(f"{line}\n".encode())
-        except JourneyError:            # `whole` will look again
+        except (JourneyError, OSError):             # `whole` will look again, and tell of a disk that is full
             return

@@ -2,10 +2,10 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.pod import Part, container_security, home, labels, pod_security, scratch, settings, variables
+from components.pod import Part, container_security, home, labels, literal, pod_security, scratch, settings, variables
 from journey.errors import ProjectError
 from pipelines.engines.container import Resources, Variable, Volume
 from pipelines.engines.job.placeholders import filled
@@ -91,8 +91,8 @@ def _spec(job: Job, placing: Placing) -> Json:
                 "name": CONTAINER,
                 "image": container.image,
                 "imagePullPolicy": "IfNotPresent",
-                "command": _literal(filled(container.command, job.input)),
-                "args": _literal(filled(container.arguments, job.input)),
+                "command": [*map(literal, filled(container.command, job.input))],
+                "args": [*map(literal, filled(container.arguments, job.input))],
                 "env": [*_variables(job, placing), *map(_held, job.program.variables)],
                 "envFrom": settings(),
                 "resources": _resources(container.resources),
@@ -110,7 +110,7 @@ def _spec(job: Job, placing: Placing) -> Json:
 def _variables(job: Job, placing: Placing) -> list[dict[str, object]]:
     """Literal ones. Unbuffered: what a step printed stands in its log before its traceback, not behind it."""
     own = {"PYTHONUNBUFFERED": "1", **one_thread(), **job.environment}
-    return variables(placing.target, **dict(zip(own, _literal(own.values()), strict=True)))
+    return variables(placing.target, **{name: literal(value) for name, value in own.items()})
 
 
 def _held(variable: Variable) -> dict[str, object]:
@@ -133,11 +133,6 @@ def _part(number: int, volume: Volume) -> Part:
 def _resources(resources: Resources) -> dict[str, object]:
     told = {"requests": dict(resources.requests), "limits": dict(resources.limits)}
     return {name: values for name, values in told.items() if values}
-
-
-def _literal(words: Iterable[str]) -> list[str]:
-    """Words that Kubernetes leaves as they are: in commands and variables it replaces $(NAME), and reads $$ as $."""
-    return [word.replace("$", "$$") for word in words]
 
 
 def _name(run: str, step: str) -> str:

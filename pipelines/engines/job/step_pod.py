@@ -2,11 +2,12 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from components.connections.cluster import Cluster, Json, QuotaExceeded
 from components.connections.pods import Patience, Pod, Trouble, trouble
-from journey.errors import Conflict, JourneyError
+from journey.errors import Conflict, JourneyError, Unavailable
 from pipelines.engines.job.log_copy import LogCopy
 from pipelines.engines.job.manifest import Placing, pod_of
 from pipelines.engines.job.tracebacks import raised
@@ -62,7 +63,8 @@ class StepPod:
             end = self._ended(name, log)
             return self._report(end, log.whole(), time.monotonic() - began)
         finally:
-            self._cluster.delete("Pod", name)
+            with suppress(JourneyError):        # how the step ended is known; `let_go` takes away what is left
+                self._cluster.delete("Pod", name)
 
     def _made(self, manifest: Json) -> str:
         """Makes the pod; where the quota has no room, as soon as it has."""
@@ -129,11 +131,14 @@ def swept(cluster: Cluster, placing: Placing) -> None:
     """Takes away the pods of a run's steps that an executor which was killed left, and waits until none of them does anything.
 
     Raises:
-        JourneyError: the cluster doesn't answer, or refuses.
+        JourneyError: the cluster doesn't answer, or refuses; a pod stays, whatever it is told.
     """
-    ends = time.monotonic() + _GOING_SECONDS
+    began = time.monotonic()
     while left := [pod for pod in map(Pod.read, cluster.list("Pod", placing.selector)) if not _over(pod)]:
-        grace = None if time.monotonic() < ends else 0
+        if time.monotonic() - began > 2 * _GOING_SECONDS:
+            what = f"{left[0].title}: expected it to go before run '{placing.run}' goes on, found it there still"
+            raise Unavailable(f"{what}. See kubectl describe pod; a finalizer may hold it.")
+        grace = None if time.monotonic() - began < _GOING_SECONDS else 0
         for pod in left:
             cluster.delete("Pod", pod.metadata.name, grace)
         time.sleep(LOOK_SECONDS)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from components.connections import pod_log
-from journey.errors import ProjectError
-from pipelines.engines.job import manifest, step_pod
+from journey.errors import ProjectError, Unavailable
+from pipelines.engines.job import log_copy, manifest, step_pod
 from pipelines.engines.job.manifest import Placing
 from pipelines.engines.job.step_pod import StepPod, Stopped, let_go, swept
 from pipelines.engines.runner import Report, Told, told
@@ -65,6 +65,28 @@ def test_a_second_attempts_log_comes_after_the_firsts(server: WrittenServer, mak
     ran(server, make_job)
 
     assert make_job().log.read_text() == "hello\nhello\n"
+
+
+def test_a_log_of_megabytes_is_kept_whole_and_its_end_tells_the_exception(
+    server: WrittenServer, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_copy, "_END_BYTES", 200)
+    lines = [*("x" * 90 for _ in range(100)), "Traceback (most recent call last):", '  File "x", line 1', "OSError: disk full"]
+    server.answer(f"GET {POD}/log", Answer(200, "".join(f"{AT} {line}\n" for line in lines)))
+    server.answer(f"GET {POD}", pod("Failed", terminated={"exitCode": 1, "reason": "Error"}))
+
+    ran(server, make_job)
+
+    assert make_job().log.read_text().splitlines() == lines
+    assert told(make_job().error) == Told("builtins.OSError", "disk full", 1)
+    assert [path.name for path in make_job().log.parent.glob("*.whole")] == []
+
+
+def test_a_step_that_ended_well_did_so_though_its_pod_cannot_be_taken_away(server: WrittenServer, make_job: MakeJob) -> None:
+    server.answer(f"GET {POD}", DONE)
+    server.answer(f"DELETE {POD}", refused(403, "no"))
+
+    assert ran(server, make_job).status == 0
 
 
 def test_the_exception_of_a_step_is_told_from_its_log(server: WrittenServer, make_job: MakeJob) -> None:
@@ -174,6 +196,16 @@ def test_what_a_killed_executor_left_does_nothing_any_more_before_the_next_begin
     looked, deleted = f"GET {PODS}", f"DELETE {POD}"
     assert [re.sub(r"\?.*", "", line) for line in server.asked] == [looked, deleted, looked, deleted, looked]
     assert "journey%2Frun%3Dr1%2Capp.kubernetes.io%2Fcomponent%3Dstep" in server.asked[0]
+
+
+def test_a_pod_that_stays_whatever_it_is_told_ends_the_wait(server: WrittenServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_pod, "_GOING_SECONDS", 0.05)
+    running = {"phase": "Running", "containerStatuses": [{"name": "step", "state": {"running": {"startedAt": AT}}}]}
+    metadata = {"name": "r1-train-logistic-t", "namespace": "payments", "deletionTimestamp": AT}
+    server.answer(f"GET {PODS}", Answer(200, {"items": [{"metadata": metadata, "status": running}]}))
+
+    with pytest.raises(Unavailable, match="pod payments/r1-train-logistic-t: expected it to go before run 'r1' goes on"):
+        swept(server.cluster, PLACING)
 
 
 def test_a_cluster_that_is_away_at_the_end_hides_no_result(server: WrittenServer) -> None:
