@@ -87,9 +87,10 @@ class ApiServer:
                 config.load_incluster_config(client_configuration=credentials)
                 return cls(credentials, "the pod's service account")
             config.load_kube_config(client_configuration=credentials)
-        except (config.ConfigException, OSError, ValueError) as error:
+        except Exception as error:      # the client raises whatever a file of another form makes it stumble over
             advice = "Export KUBECONFIG, and see that `kubectl get namespaces` answers."
-            raise Unavailable(f"Kubernetes: expected a configuration with a current context, found: {error}. {advice}") from error
+            found = " ".join(str(error).split()).rstrip(".")
+            raise Unavailable(f"Kubernetes: expected a configuration with a current context, found: {found}. {advice}") from error
         return cls(credentials, "KUBECONFIG's current context")
 
     @property

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,19 @@ def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Unavailable, match=r"http://127.0.0.1:1 \(KUBECONFIG's current context\).*refused"):
         cluster.get("Pod", "x")
     cluster.close()
+
+
+@pytest.mark.parametrize("written", [None, "", "hello", "a: [b\n", "apiVersion: v1\nkind: Config\n"])
+def test_a_configuration_that_cannot_be_read_is_told_in_one_line(
+    written: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kubeconfig"
+    if written is not None:
+        path.write_text(written)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+
+    with pytest.raises(Unavailable, match=r"^Kubernetes: expected a configuration .*, found: .+[^.]\. Export KUBECONFIG"):
+        Cluster.connect("payments")
 
 
 def test_each_request_carries_the_token_of_now(server: WrittenServer) -> None:
