@@ -1,5 +1,6 @@
 """The manifests: both overlays fit the schemas, and every pod keeps to the rules."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 import yaml
 
 from components.image import VERSION
-from components.pod import HOME_CLAIM, TRUSTED_KEYS, URLS, USER
-from pipelines.placement import SIGNING, SOURCES
+from components.pod import EXECUTOR, HOME_CLAIM, OPERATOR, TRUSTED_KEYS, URLS, USER, labels
+from journey.step_names import CONTAINERIZE, REGISTER
+from pipelines.placement import INGEST, SIGNING, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = (ROOT / "manifests", ROOT / "examples" / "payments")
@@ -181,6 +183,46 @@ def test_all_traffic_is_denied_that_no_policy_allows(overlay):
     allowed = {str(one["spec"]["podSelector"]["matchLabels"]) for one in policies.values() if "matchLabels" in one["spec"]["podSelector"]}
     for name in pods(overlay):
         assert any(f"'{name}'" in labels for labels in allowed), f"nothing may speak to {name}"
+
+
+def test_who_may_ask_a_pod_and_who_a_pod_may_ask_is_the_same(everything):
+    objects = everything["manifests/overlays/kind"]
+    templates = [thing["spec"]["template"] for kind in ("Deployment", "StatefulSet") for thing in named(objects, kind).values()]
+    come = [labels("payments", name) for name in (EXECUTOR, OPERATOR, "server")]
+    steps = [labels("payments", "step", step=name) for name in (INGEST, REGISTER, CONTAINERIZE, "train-model")]
+    all_pods = [*(one["metadata"]["labels"] for one in templates), *come, *steps]
+    ports = {port["containerPort"] for one in templates for container in one["spec"]["containers"] for port in container["ports"]} | {9000}
+    open_ports = set()
+    for asking, asked, port in itertools.product(all_pods, all_pods, ports):
+        out, into = allowed(objects, "egress", asking, asked, port), allowed(objects, "ingress", asked, asking, port)
+        assert {out, into} != {"named", "no"}, f"{asking} asks {asked} at {port}: {out}, and there {into}"
+        open_ports |= {port} - ({port} if "no" in (out, into) else set())
+    assert open_ports == ports - {9090}                  # Prometheus' page is for people, past the network of pods
+
+
+def allowed(objects: list[dict], way: str, one: dict, other: dict, port: int) -> str:
+    """What the policies on the pod `one` say of traffic from or to `other`: it is "named", "anybody" may, or "no"."""
+    policies = [policy["spec"] for policy in named(objects, "NetworkPolicy").values() if fits(policy["spec"]["podSelector"], one)]
+    rules = [rule for policy in policies for rule in policy.get(way, ())]
+    fitting = [rule for rule in rules if port in {each["port"] for each in rule.get("ports", [{"port": port}])}]
+    peers = [peer for rule in fitting for peer in rule.get("from", rule.get("to", [{"podSelector": {}}]))]
+    if any("ipBlock" in peer or peer.get("podSelector") == {} for peer in peers):
+        return "anybody"
+    return "named" if any(fits(peer["podSelector"], other) for peer in peers if "podSelector" in peer) else "no"
+
+
+def fits(selector: dict, found: dict) -> bool:
+    return selector.get("matchLabels", {}).items() <= found.items()
+
+
+def test_who_holds_a_volume_of_one_node_is_replaced_and_not_doubled(everything):
+    for folder, objects in everything.items():
+        claims = named(objects, "PersistentVolumeClaim").items()
+        shared = {name for name, claim in claims if claim["spec"]["accessModes"] == ["ReadWriteMany"]}
+        for name, deployment in named(objects, "Deployment").items():
+            volumes = deployment["spec"]["template"]["spec"]["volumes"]
+            held = {volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume}
+            assert held <= shared or deployment["spec"]["strategy"]["type"] == "Recreate", f"{folder}: {name}"
 
 
 def test_a_service_leads_to_a_port_that_its_pods_have(overlay):
