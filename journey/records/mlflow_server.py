@@ -38,6 +38,7 @@ def translated(uri: str) -> Iterator[None]:
     Raises:
         Unavailable: the server doesn't answer, or refuses.
     """
+    switch_off()
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 
