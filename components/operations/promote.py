@@ -43,9 +43,11 @@ class Promoter:
         Raises:
             Conflict: another promotion came between; nothing was changed.
             DataError: there is no such version, or it is retired.
+            ProjectError: the target's registry can't be one, or names a variable that isn't set; nothing was changed.
         """
+        registry = self._registry
         promotion = self.ledger.promote(replace(request, retire_replaced=request.role == "champion"))
-        self.follow(request.model)
+        self._follow(registry, request.model)
         return promotion
 
     def rollback(self, model: str, actor: str, reason: str, at: datetime) -> Promotion:
@@ -54,6 +56,7 @@ class Promoter:
         Raises:
             Conflict: another promotion came between; nothing was changed.
             DataError: no other version was champion before.
+            ProjectError: as `promote`.
         """
         champion = self.ledger.current(model)
         before = champion_before(self.ledger.promotions(model))
@@ -69,12 +72,19 @@ class Promoter:
         Raises:
             Conflict: the version is the champion.
             DataError: there is no such version.
+            ProjectError: as `promote`.
         """
+        registry = self._registry
         version = self.ledger.retire(wanted)
-        self.follow(wanted.model)
+        self._follow(registry, wanted.model)
         return version
 
-    def follow(self, model: str) -> None:
+    @property
+    def _registry(self) -> Registry:
+        """Looked up before anything is changed: a target that is written wrongly leaves no promotion that nobody follows."""
+        return Registry.at(self.places.home, self.places.registry)
+
+    def _follow(self, registry: Registry, model: str) -> None:
         """Makes MLflow say what the ledger says; mends what a kill left between the two.
 
         An MLflow that is away undoes no promotion and keeps no server from following it: it is told with the next change.
@@ -82,7 +92,7 @@ class Promoter:
         roles = {role: self.ledger.current(model, role) for role in ("champion", "challenger")}
         versions = self.ledger.versions(model)
         try:
-            Registry.at(self.places.home, self.places.registry).follow(model, roles, versions)
+            registry.follow(model, roles, versions)
         except Unavailable as error:
             log.warning("the ledger holds the change; MLflow's aliases follow with the next one: %s", error)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.operations.promote import Promoter
-from journey.errors import Conflict, DataError
+from journey.errors import Conflict, DataError, ProjectError
 from journey.places import Places
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement
 from journey.records.ledger import Ledger
@@ -118,3 +118,19 @@ def test_a_promotion_stands_though_mlflow_is_away(
     promotion = replace(promoter, places=places).promote(PromotionRequest("income", 1, 0, "ada", "better", NOON))
     assert promoter.ledger.current("income") == promotion
     assert "MLflow's aliases follow with the next one: registry http://127.0.0.1:1: expected MLflow's server to answer" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"), [("${MLFLOW_URL}", "MLFLOW_URL to be set"), ("sqlite:///mlflow.db", "expected an http:// or https:// URL")]
+)
+def test_a_registry_that_can_be_none_is_told_of_before_anything_is_changed(promoter: Promoter, registry: str, said: str) -> None:
+    champion(promoter, 1)
+    before = promoter.ledger.audit_trail("income")
+    wrong = replace(promoter, places=replace(promoter.places, target=Target(registry=registry)))
+    for change in (
+        lambda: wrong.promote(PromotionRequest("income", 2, 1, "ada", "better", NOON)),
+        lambda: wrong.retire(Retirement("income", 2, "ada", "old", NOON)),
+    ):
+        with pytest.raises(ProjectError, match=said):
+            change()
+    assert promoter.ledger.audit_trail("income") == before
