@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from components.connections.cluster import Cluster, Json
+from components.connections.pods import Pod
 from components.pod import EXECUTOR, OPERATOR
 from journey.errors import Conflict, JourneyError
 from pipelines.remote.follow import PAUSE_SECONDS, Follower, Lost, NeverStarted, is_over
 from pipelines.remote.jobs import KEPT_SECONDS, Command, job_of
 
+_JOB = "job-name"               # the label that Kubernetes puts on a Job's pods
 _GONE_SECONDS = 60.0            # until a deleted Job is gone: its pod has half of that to end in
 
 
@@ -28,13 +30,16 @@ def under_way(cluster: Cluster, command: Command, said: Callable[[str], None]) -
     Raises:
         Unavailable: the cluster doesn't answer, or doesn't let us.
     """
-    _create(cluster, command, said)
     try:
+        _create(cluster, command, said)
         yield Follower(cluster, command.name, command.component == EXECUTOR, said)
     except (KeyboardInterrupt, NeverStarted, Lost):
-        said(f"Job {cluster.namespace}/{command.name} is taken away")
-        with suppress(JourneyError):
+        title = f"Job {cluster.namespace}/{command.name}"
+        said(f"{title} is taken away")
+        try:
             take_away(cluster, command.name)
+        except JourneyError as error:
+            said(f"{title} may be there still: {error} End it with kubectl -n {cluster.namespace} delete job {command.name}")
         raise
 
 
@@ -48,8 +53,13 @@ def take_away(cluster: Cluster, job: str) -> None:
 
 def going_on(cluster: Cluster, model: str) -> list[str]:
     """The Jobs of a project's runs that are under way."""
-    found = cluster.list("Job", f"app.kubernetes.io/component={EXECUTOR},journey/model={model}")
-    return sorted(_name(job) for job in found if not is_over(job))
+    selector = f"app.kubernetes.io/component={EXECUTOR},journey/model={model}"
+    unfinished = {_name(job) for job in cluster.list("Job", selector) if not is_over(job)}
+    if not unfinished:
+        return []
+    # whose pod has ended well has told what became of its run; Kubernetes notes it at the Job a moment later
+    pods = map(Pod.read, cluster.list("Pod", selector))
+    return sorted(unfinished - {pod.metadata.labels.get(_JOB, "") for pod in pods if pod.status.phase == "Succeeded"})
 
 
 def sweep(cluster: Cluster) -> None:

@@ -113,6 +113,6 @@ def _pod(command: Command) -> Json:
 
 
 def _variables(command: Command) -> list[dict[str, object]]:
-    own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, **command.variables}
+    own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, **{name: literal(value) for name, value in command.variables.items()}}
     who = [field_variable("JOURNEY_POD_NAME", "metadata.name"), field_variable("JOURNEY_POD_UID", "metadata.uid")]
     return [*variables(command.target, **own), *who, *(secret_variable(name) for name in command.urls)]

@@ -12,6 +12,7 @@ from journey.project import load_project
 from journey.records.entries import Promotion, Retraining
 from pipelines.asked import Asked, new_id
 from pipelines.remote.command import Site, Streams, carried_out, operator_of
+from pipelines.remote.errand import sweep
 from pipelines.remote.events import run_of
 from pipelines.remote.run import carried_out as run_carried_out
 from pipelines.remote.run import executor_of
@@ -82,6 +83,7 @@ class ClusterTrainer(LocalTrainer):
         options = RunOptions({"onset": onset.isoformat()} if onset else {}, until, wait=True)
         project = load_project(self.project)
         asked = Asked(run or new_id(), self.project, self.home, project, "training", self.site.target, options)
+        sweep(self.cluster)             # who waits for rows makes a Job at each refresh
         told = run_carried_out(self.cluster, executor_of(asked, self.site.image, project.name), _Logged())
         return run_of(told.result, self.project, self.home)
 

@@ -47,8 +47,8 @@ def test_each_is_given_the_addresses_that_it_needs_and_no_other():
 
 
 def test_it_knows_where_it_is_and_which_image_its_steps_run():
-    told = variables(job(EXECUTOR, variables={"JOURNEY_ACTOR": "ada"}))
-    assert (told["JOURNEY_POD"], told["JOURNEY_TARGET"], told["JOURNEY_IMAGE"], told["JOURNEY_ACTOR"]) == ("1", "kind", IMAGE, "ada")
+    told = variables(job(EXECUTOR, variables={"JOURNEY_ACTOR": "$(HOME)"}))
+    assert (told["JOURNEY_POD"], told["JOURNEY_TARGET"], told["JOURNEY_IMAGE"], told["JOURNEY_ACTOR"]) == ("1", "kind", IMAGE, "$$(HOME)")
     assert told["JOURNEY_POD_UID"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
     mounts = {mount["mountPath"]: mount for mount in container(job())["volumeMounts"]}
     assert {told["JOURNEY_HOME"], told["JOURNEY_KEYS"], told["HOME"]} == set(mounts)

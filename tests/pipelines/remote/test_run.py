@@ -128,6 +128,10 @@ def test_a_second_run_of_the_project_is_refused_and_one_that_has_ended_is_in_nob
     with pytest.raises(Busy, match=r"found Job run-first\. Wait for it \(--wait\), or end it: kubectl -n payments delete job run-first"):
         submit(project, target="kind", options=RunOptions(run="a"))
     assert "run-a" not in cluster.jobs
+    ended = {"metadata": {"name": "x", "labels": {"job-name": "run-first"}}, "status": {"phase": "Succeeded"}}
+    cluster.pods["x"] = ended
+    assert errand.going_on(cluster, "income") == [], "Kubernetes has yet to note at the Job that its process has ended"
+    del cluster.pods["x"]
     cluster.jobs["run-first"]["status"] = {"succeeded": 1}
     assert submit(project, target="kind", options=RunOptions(run="a")).state == "refused"
     assert "run-first" not in cluster.jobs, "it ended long ago: it is swept away"
@@ -140,6 +144,34 @@ def test_ctrl_c_ends_the_job_with_its_pods_before_anybody_is_told(project, monke
         submit(project, target="kind", options=RunOptions(run="a", progress=heard))
     assert cluster.deleted == ["Job/run-a Foreground"]
     assert heard.told[-1] == "Job payments/run-a is taken away"
+
+
+def test_ctrl_c_while_the_job_is_made_leaves_none(project, monkeypatch):
+    cluster = there(monkeypatch, FakeCluster())
+    create = cluster.create
+
+    def interrupted(manifest):
+        create(manifest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        submit(project, target="kind", options=RunOptions(run="a"))
+    assert cluster.jobs == {}
+
+
+def test_a_job_that_could_not_be_taken_away_is_told_of(project, monkeypatch):
+    cluster = there(monkeypatch, FakeCluster(pod("a", log=[KeyboardInterrupt()], running=NOW)))
+
+    def away(*_, **__):
+        raise BROKEN
+
+    monkeypatch.setattr(cluster, "delete", away)
+    heard = Heard()
+    with pytest.raises(KeyboardInterrupt):
+        submit(project, target="kind", options=RunOptions(run="a", progress=heard))
+    assert heard.told[-1].startswith("Job payments/run-a may be there still: ")
+    assert heard.told[-1].endswith("End it with kubectl -n payments delete job run-a")
 
 
 def test_a_job_that_never_started_is_taken_away_and_one_out_of_reach_goes_on(project, monkeypatch):

@@ -107,8 +107,11 @@ def test_what_a_kill_left_undone_is_done_and_tried_again_where_it_fails(tmp_path
 
 def test_a_run_is_a_job_whose_end_is_told_to_the_retrainer(tmp_path, ledger):
     away = trainer(tmp_path, ledger, lambda _: (0, events(lambda w: w.error(Unavailable("the bank is away")))))
+    long_ago = {"name": "run-first", "creationTimestamp": "2026-03-01T12:00:00Z"}
+    away.cluster.jobs["run-first"] = {"metadata": long_ago, "status": {"succeeded": 1}}
     with pytest.raises(Unavailable, match="the bank is away"):
         away.fresh_rows(NOON)
     [words] = away.cluster.asked
     assert words[-5:] == ["--parameter", f"onset={NOON.isoformat()}", "--until", "curate-data", "--wait"]
+    assert "run-first" not in away.cluster.jobs, "it ended long ago: nobody else may be there to sweep it away"
     assert words[words.index("--called") + 1] == "income", "its page names the project, not the folder that it was published in"
