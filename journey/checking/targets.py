@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from journey.checking.problems import Finding, KeyPath, nearest
 from journey.checking.python_files import FEATURES, Code
@@ -12,9 +13,13 @@ from journey.step_names import EVERY_STEP, SERVER, STEPS
 _URLS = ("ledger", "registry", "online", "images", "push")
 _FOR_PODS = ("namespace", "data", "resources")
 _OURS = ("/journey", "/opt/journey", "/tmp")  # noqa: S108  where our images and pods have things of their own
-_TAKEN = ("postgres", "redis", "mlflow", "registry", "prometheus", "trigger", "refresh")       # Services and Deployments of manifests/
-_USER = re.compile(r"(?:^|//)(?P<user>[^/@]*)@")
-_PASSWORD = re.compile(r"[?&](?:password|passwd|secret|token)=(?P<password>[^&]+)", re.IGNORECASE)
+_SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+_TAKEN = (                      # by Services and workloads of manifests/
+    "postgres", "redis", "mlflow", "registry", "prometheus", "trigger", "refresh",
+    "server", "metrics-server", "metrics-trigger", "metrics-refresh",
+)  # fmt: skip
+_LOGIN = re.compile(r"(?:^(?!\w+(?:\+\w+)?://)|//)[^:/@]*:(?!\d+/)(?P<password>[^@]*)@")     # it may hold a /; a port before a path is none
+_IN_QUERY = re.compile(r"[?&](?:password|passwd|secret|token)=(?P<password>[^&]+)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -47,9 +52,7 @@ def _written_down(path: KeyPath, url: str | None) -> Iterator[Finding]:
     """A password in a URL; it isn't told, because whoever reads the finding may not be whom it was meant for."""
     if url is None:
         return
-    user, query = _USER.search(url), _PASSWORD.search(url)
-    password = (user["user"].partition(":")[2] if user else "") or (query["password"] if query else "")
-    if _VARIABLE.sub("", password):
+    if any(_VARIABLE.sub("", found["password"]) for pattern in (_LOGIN, _IN_QUERY) for found in pattern.finditer(url)):
         yield path, (
             "expected ${NAME} in place of the password, found one written down: it would be in version control, and in every compiled "
             "pipeline. Take it out, change it where it is used, and put the URL into an environment variable or a Kubernetes Secret"
@@ -96,6 +99,7 @@ def _resources(path: KeyPath, target: Target) -> Iterator[Finding]:
 def _volume(path: KeyPath, target: Target) -> Iterator[Finding]:
     if target.data is None:
         return
-    mount = PurePosixPath(target.data.path)
-    if mount == PurePosixPath("/") or any(mount.is_relative_to(ours) for ours in _OURS):
+    mount = PurePosixPath(normpath(target.data.path))
+    within = any(mount.is_relative_to(taken) for taken in (*_OURS, *_SYSTEM))
+    if within or any(PurePosixPath(ours).is_relative_to(mount) for ours in _OURS):
         yield (*path, "data", "path"), f"expected a folder of its own, such as /data, found {mount}, where our images have files"

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from journey.project import load_project, problems
 from journey.sections import Resources
 
+ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """\
 format: 1
 name: visits
@@ -85,8 +87,10 @@ def test_where_there_are_views_pods_need_a_store_to_look_them_up_in(tmp_path):
         (f"{CLUSTER}, data: {{claim: rows, path: data}}", "targets.kind.data.path: expected an absolute path, found 'data'"),
         (f"{CLUSTER}, data: {{claim: Rows, path: /data}}",
          "targets.kind.data.claim: expected the name of a PersistentVolumeClaim, found 'Rows'"),
-        (f"{CLUSTER}, data: {{claim: rows, path: /opt/journey/project/x}}",
-         "targets.kind.data.path: expected a folder of its own, such as /data, found /opt/journey/project/x, where our images have files"),
+        *((f"{CLUSTER}, data: {{claim: rows, path: {path}}}",
+           f"targets.kind.data.path: expected a folder of its own, such as /data, found {shown}, where our images have files")
+          for path, shown in (("/opt/journey/project/x", "/opt/journey/project/x"), ("/opt", "/opt"), ("/", "/"), ("/usr/lib", "/usr/lib"),
+                              ("/data/../opt", "/opt"))),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_target_is_told_with_its_line(tmp_path, target, said):
@@ -100,6 +104,9 @@ def test_a_mistake_in_a_target_is_told_with_its_line(tmp_path, target, said):
         "redis://:opensesame@redis:6379/0",
         "postgresql://journey:${USER}opensesame@postgres/journey",
         "postgresql://postgres/journey?user=journey&password=opensesame",
+        "postgresql://journey:open/sesame:opensesame@postgres:5432/journey",
+        "postgresql://journey:${WORD}@postgres/journey?password=opensesame",
+        "journey:opensesame@postgres:5432",
     ],
 )
 def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path, url):
@@ -113,7 +120,15 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path, url):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://journey:${WORD}@postgres/journey", "http://mlflow:5000", "redis://redis:6379/0", "${LEDGER_URL}"]
+    "url",
+    [
+        "postgresql://journey:${WORD}@postgres/journey",
+        "http://mlflow:5000",
+        "http://mlflow:5000/at@home",
+        "sqlite:////data/at@home.db",
+        "redis://redis:6379/0",
+        "${LEDGER_URL}",
+    ],
 )
 def test_a_url_without_a_password_or_with_a_named_one_is_fine(tmp_path, url):
     assert found(tmp_path, f'ledger: "{url}"') == []
@@ -125,9 +140,20 @@ def test_a_server_cant_be_called_like_a_service_of_ours(tmp_path):
     assert found(tmp_path, CLUSTER, PROJECT.replace("name: visits", "name: redis")) == []
 
 
+def test_no_name_of_a_service_or_workload_of_ours_is_left_to_a_project(tmp_path):
+    named = set()
+    for file in (ROOT / "manifests").rglob("*.yaml"):
+        for one in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            if isinstance(one, dict) and one.get("kind") in ("Service", "Deployment", "StatefulSet"):
+                named.add(one["metadata"]["name"])
+    assert "metrics-server" in named
+    deployed = f"{CLUSTER}, serving: deployment"
+    assert {name for name in named if not found(tmp_path, deployed, PROJECT.replace("name: visits", f"name: {name}"))} == set()
+
+
 def test_the_payments_example_can_be_checked_where_none_of_its_variables_is_set(monkeypatch):
     for name in ("BANK_URL", "LEDGER_URL", "MLFLOW_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-    folder = Path(__file__).resolve().parents[3] / "examples" / "payments"
+    folder = ROOT / "examples" / "payments"
     assert problems(folder) == ()
     assert load_project(folder).targets["kind"].engine == "job"
