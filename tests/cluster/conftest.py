@@ -148,7 +148,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def laptop(bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
     """The `journey` command with a new home."""
     home = tmp_path_factory.mktemp("laptop")
-    kept = {name: os.environ[name] for name in ("PATH", "KUBECONFIG", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "KUBECONFIG", "HOME", "LANG", "DOCKER_HOST") if name in os.environ}
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1", "FEAST_USAGE": "False", "DO_NOT_TRACK": "true"}
     return Laptop(home, {**kept, **quiet, "JOURNEY_HOME": str(home), "BANK_URL": f"sqlite:///{bank}", "PYTHONPATH": str(ROOT)})
 

@@ -94,6 +94,8 @@ def test_images_are_named_in_one_place_with_a_tag_and_without_latest(everything)
 def test_our_own_images_have_the_version_that_the_code_has(everything):
     images = {one["image"] for objects in everything.values() for one in containers(objects).values() if "journey-" in one["image"]}
     assert {image.rpartition(":")[2] for image in images} == {VERSION}
+    for path in ("docs/kubernetes.md", "kind-config.yaml"):
+        assert set(re.findall(r"journey-(?:steps|serving):([0-9.]*[0-9])", (ROOT / path).read_text())) == {VERSION}, path
 
 
 def test_nothing_runs_as_root_or_writes_to_its_own_files(everything):
