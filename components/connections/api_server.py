@@ -22,6 +22,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=5.0)     # an answer takes milliseconds; 
 _FIRST_PATIENCE_SECONDS = 3.0                   # an address that never answered is most likely wrong: told soon
 _PATIENCE_SECONDS = 90.0                        # one that did answer comes back: as long as a control plane takes to start anew
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 5.0
+_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=20)      # each step that runs holds one, for its log
 _HEADERS = {"Accept": "application/json", "User-Agent": "journey"}
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _NOT_ALLOWED = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"')
@@ -100,7 +101,7 @@ class ApiServer:
 
     def client(self, timeout: httpx.Timeout) -> httpx.Client:
         """A client of one's own with this account's credentials; whoever asks for it closes it."""
-        return httpx.Client(verify=self._tls, auth=_Bearer(self.credentials), timeout=timeout)
+        return httpx.Client(verify=self._tls, auth=_Bearer(self.credentials), timeout=timeout, limits=_CONNECTIONS)
 
     def ask(self, method: str, path: str, *, what: str, body: Json | None = None, content_type: str = "application/json") -> Json:
         """One request, asked again for a while where the server is away or busy.

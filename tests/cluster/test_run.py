@@ -165,8 +165,8 @@ def test_an_executor_that_is_lost_goes_on_in_another_pod_and_a_second_run_is_ref
     process = laptop.started("run", *_TO, "--wait", "--json")
     selector = f"journey/run={begun(process)},app.kubernetes.io/component=executor"
     [executor] = soon(lambda: running(kubectl, selector), "an executor")
-    second = laptop("run", *_TO)
     kubectl("delete", "pod", executor, "--wait=false")
+    second = laptop("run", *_TO)        # while the run begins again: it takes longer than looking for it
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert "goes on in its place" in err
