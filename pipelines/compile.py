@@ -13,6 +13,8 @@ from journey.project import load_project
 from pipelines.sections import Sections, sections_of
 
 ROOT = Path(__file__).resolve().parents[1]
+_WIRING = ("pipelines/compile.py", "pipelines/training.py", "pipelines/placing.py", "components/image.py", "components/pod.py")
+_COMPILERS = ("kfp", "kfp-kubernetes")
 Json = dict[str, object]
 
 
@@ -36,9 +38,8 @@ class Compiled:
 
 def compiled_training(sections: Sections, cache: Path) -> Compiled:
     """The training pipeline of a project, compiled now or taken from `cache` where the same was compiled before."""
-    wiring = [Path(__file__), *(ROOT / "pipelines" / name for name in ("training.py", "placing.py")), ROOT / "components" / "image.py"]
-    sources = [*wiring, *sorted(ROOT.glob("components/*/component.py"))]
-    made_from = [sections.digest(), version("kfp"), *(sha256(path.read_bytes()).hexdigest() for path in sources)]
+    sources = [*(ROOT / name for name in _WIRING), *sorted(ROOT.glob("components/*/component.py"))]
+    made_from = [sections.digest(), *map(version, _COMPILERS), *(sha256(path.read_bytes()).hexdigest() for path in sources)]
     kept = cache / f"{sha256(' '.join(made_from).encode()).hexdigest()}.json"
     with suppress(OSError, ValueError, LookupError):        # there is none yet, or it was cut short: compiled anew
         known = json.loads(kept.read_bytes())

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import pytest
 
@@ -119,6 +120,18 @@ def test_a_compiled_pipeline_that_was_cut_short_is_compiled_anew(project, tmp_pa
     kept.write_bytes(whole[:9])
     assert compiled_training(sections, tmp_path / "cache").spec == {"root": {}}
     assert kept.read_bytes() == whole
+
+
+def test_what_a_compiled_pipeline_is_made_of_decides_whether_it_is_taken_again(project, tmp_path, monkeypatch):
+    times = iter(range(9))
+    monkeypatch.setattr(compiling, "compile_training", lambda _: Compiled({"root": next(times)}, {}))
+    sections = sections_of(load_project(project), project, "")
+    for _ in range(2):
+        assert compiled_training(sections, tmp_path / "cache").spec == {"root": 0}
+    for name in ("kfp", "kfp-kubernetes"):
+        monkeypatch.setattr(compiling, "version", lambda asked, name=name: "99" if asked == name else version(asked))
+        assert compiled_training(sections, tmp_path / "cache").spec != {"root": 0}, name
+    assert all((compiling.ROOT / source).is_file() for source in compiling._WIRING)
 
 
 def test_a_registration_is_taken_from_the_cache_only_while_ledger_and_registry_have_it(project, monkeypatch, tmp_path):
