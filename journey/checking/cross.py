@@ -186,6 +186,9 @@ def _feature_findings(project: Project, code: Code) -> Iterator[Finding]:
     )):  # fmt: skip
         if duration(text) == timedelta():
             yield path, f"expected more than no time, found {text}"
+    for place, window in enumerate(project.monitoring.windows):
+        if window in project.monitoring.windows[:place]:
+            yield ("monitoring", "windows", place), f"expected each window once, found {window} again"
 
 
 def _candidate_findings(project: Project, code: Code) -> Iterator[Finding]:

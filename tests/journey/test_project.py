@@ -178,6 +178,7 @@ def test_the_digest_of_the_deciding_sections_knows_what_decides(folder):
         ("by: time, window: 90d", "by: hash, group: card",
          "project.yaml:24: split.group: expected a column of payments, found 'card'. Did you mean 'card_id'?"),
         ("refresh: 1h", "refresh: 0h", "project.yaml:25: features.refresh: expected more than no time, found 0h"),
+        ("[1h, 1d]", "[1h, 1d, 1h]", "project.yaml:29: monitoring.windows[2]: expected each window once, found 1h again"),
         ("[logistic,", "[logistc,", "project.yaml:26: candidates[0]: unknown candidate 'logistc'. Did you mean 'logistic'?"),
         ("[logistic,", "[ridge,", "project.yaml:26: candidates[0]: 'ridge' is for task regression, found task binary"),
         ("models.stacked", "models.stackd",
