@@ -101,7 +101,7 @@ class ApiServer:
 
     def client(self, timeout: httpx.Timeout) -> httpx.Client:
         """A client of one's own with this account's credentials; whoever asks for it closes it."""
-        return httpx.Client(verify=self._tls, auth=_Bearer(self.credentials), timeout=timeout, limits=_CONNECTIONS)
+        return httpx.Client(verify=self._tls, auth=_Account(self.credentials), timeout=timeout, limits=_CONNECTIONS)
 
     def ask(self, method: str, path: str, *, what: str, body: Json | None = None, content_type: str = "application/json") -> Json:
         """One request, asked again for a while where the server is away or busy.
@@ -123,7 +123,7 @@ class ApiServer:
         doubtful = False                    # whether an earlier try may have made the object without our seeing the answer
         for pause in self._pauses():
             try:
-                answer = self._client.request(method, self.url + path, content=content, headers=headers, extensions=self._extensions())
+                answer = self._client.request(method, self.url + path, content=content, headers=headers)
             except httpx.TransportError as error:
                 if pause is None:
                     raise self.unreachable(what, error) from error
@@ -147,7 +147,7 @@ class ApiServer:
             httpx.TransportError: the connection broke while it was read, or was silent for so long.
         """
         timeout = httpx.Timeout(30.0, connect=5.0, read=silence_seconds)
-        request = self._client.build_request("GET", self.url + path, headers=_HEADERS, extensions=self._extensions(timeout))
+        request = self._client.build_request("GET", self.url + path, headers=_HEADERS, timeout=timeout)
         answer = self._client.send(request, stream=True)
         try:
             self._answered = True
@@ -186,13 +186,9 @@ class ApiServer:
         assert isinstance(found, dict), f"{what}: Kubernetes answers with objects, found {type(found).__name__}"
         return found
 
-    def _extensions(self, timeout: httpx.Timeout = _TIMEOUT) -> dict[str, object]:
-        name = self.credentials.tls_server_name
-        return {"timeout": timeout.as_dict(), **({"sni_hostname": name} if name else {})}
 
-
-class _Bearer(httpx.Auth):
-    """Puts the account's current token on each request."""
+class _Account(httpx.Auth):
+    """Puts the account's current token on each request, and the name that the server's certificate is for where the address isn't it."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -201,6 +197,8 @@ class _Bearer(httpx.Auth):
         token = self._credentials.get_api_key_with_prefix("authorization")
         if token:
             request.headers["Authorization"] = token
+        if self._credentials.tls_server_name:
+            request.extensions["sni_hostname"] = self._credentials.tls_server_name
         yield request
 
 

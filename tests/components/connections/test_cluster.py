@@ -1,7 +1,16 @@
+import ssl
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from components.connections import api_server, pod_log
 from components.connections.api_server import ApiServer
@@ -137,6 +146,49 @@ def test_a_service_is_reached_through_the_server_with_its_credentials(server: Wr
     with client:
         assert client.get(f"{url}/v2/").status_code == 200
     assert server.tokens == ["Bearer first"]
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate for a name, signed by itself, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), datetime.now(UTC)
+    built = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    signed = built.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "server.pem").write_bytes(signed.public_bytes(Encoding.PEM) + private)
+    return folder / "server.pem"
+
+
+def test_a_server_behind_another_address_is_known_by_its_own_name_also_on_the_way_to_a_service(tmp_path: Path) -> None:
+    class Quiet(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *values: object) -> None:  # noqa: A002  the base class's name
+            pass
+
+    path = certificate(tmp_path, "kubernetes")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    credentials = Credentials(f"https://127.0.0.1:{server.server_port}", ssl_ca_cert=str(path), tls_server_name="kubernetes")
+    cluster = Cluster(ApiServer(credentials, "a tunnel"), "payments")
+    try:
+        assert cluster.get("Pod", "x") == {}
+        url, client = cluster.proxy("registry", 5000)
+        with client:
+            assert client.get(url).status_code == 200
+    finally:
+        cluster.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def at(second: int, text: str) -> str:
