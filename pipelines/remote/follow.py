@@ -96,6 +96,8 @@ class Follower:
             raise Lost(f"Job {self._title}: expected it to be there until its end, found it deleted. {self._lost}".strip())
         if failure := failure_of(job):
             raise Lost(f"Job {self._title}: expected it to end by itself, found {failure}. {self._lost}".strip())
+        if is_over(job):
+            raise Lost(f"Job {self._title}: expected its pod's log to the end, found both gone: it has ended. `journey status` tells how.")
         if refused := self._refused():
             return Trouble("FailedCreate", f"expected a pod to be made, found {refused}", _NO_POD_SECONDS)
         if self._lost:

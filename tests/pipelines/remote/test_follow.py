@@ -99,6 +99,17 @@ def test_a_job_that_somebody_deleted_is_told():
         list(follower.lines())
 
 
+def test_a_job_that_ended_well_but_whose_pod_is_gone_is_not_waited_for():
+    def ended(cluster: FakeCluster) -> None:
+        cluster.pods.clear()
+        cluster.jobs["run-a"]["status"] = {"succeeded": 1}
+
+    cluster = FakeCluster(pod("a", log=["1", ended], running=NOW))
+    follower, _ = followed(cluster)
+    with pytest.raises(Lost, match=r"it has ended\. `journey status` tells how"):
+        list(follower.lines())
+
+
 def test_a_job_that_gave_up_is_told_with_how_its_last_pod_ended():
     def gives_up(cluster: FakeCluster) -> None:
         failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
