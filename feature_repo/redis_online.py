@@ -40,8 +40,10 @@ MADE_KEY = f"{POINTER}:made"
 WRITE_SECONDS = 10.0
 SCANNED = 1_000                # keys a command looks at or removes: a millisecond of Redis' one thread
 
-# One step for everybody who looks: whoever began a refresh later has removed the rows of this one.
+# One step for everybody who looks: whoever began a refresh later has removed the rows of this one. Where the answer is lost with the
+# connection, the client asks again: what it switched in then is in use already.
 _SWITCH = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
 if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 redis.call('DEL', KEYS[2])
@@ -146,11 +148,12 @@ def _in_use(client: Redis) -> InUse | None:
 
 def _begin(client: Redis, until: datetime) -> str:
     """The Feast project of a new refresh, on record before its first row; those that are not in use are removed."""
-    used, now = _in_use(client), time.time()
+    now = time.time()
     made = {name.decode(): float(begun) for name, begun in client.hscan_iter(MADE_KEY)}
     project = f"{PROJECT}_{until:%Y%m%d%H%M%S}_{secrets.token_hex(4)}"
     client.hset(MADE_KEY, project, str(now))
     client.set(NEXT_KEY, project)
+    used = _in_use(client)            # only now: until NEXT_KEY names this refresh, another one may be switched in
     old = [name for name in made if used is None or name != used.project]
     _remove(client, old)
     # who was killed writes no more; who only was overtaken may go on for a while, so its rows are looked for again

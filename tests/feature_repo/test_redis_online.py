@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from redis import Redis
 
 import feature_repo.redis_online
 from feature_repo.materialize import ABANDONED_SECONDS, Refresh
@@ -163,3 +164,37 @@ def test_readers_see_each_refresh_while_it_is_replaced_and_removed(online, redis
     ended.set()
     looking.join()
     assert missed == [0]
+
+
+def test_a_switch_whose_answer_was_lost_and_was_asked_for_again_is_no_conflict(online, redis_server, tmp_path, monkeypatch):
+    """Redis' client does so by itself where the connection breaks after the command."""
+    once = Redis.eval
+
+    def twice(client, *words):
+        once(client, *words)
+        return once(client, *words)
+
+    prepared = online.prepare(refresh(tmp_path / "computed", 3))
+    monkeypatch.setattr(Redis, "eval", twice)
+    prepared.switch_in()
+    assert (online.in_use(), rooms(redis_server), stored_rows(redis_server)) == (MOMENT, 3, HOMES)
+
+
+def test_a_refresh_that_is_switched_in_while_another_one_begins_keeps_its_rows(online, redis_server, tmp_path, monkeypatch):
+    online.prepare(refresh(tmp_path / "computed", 1)).switch_in()
+    slow = online.prepare(refresh(tmp_path / "computed", 2))
+    look, refused = feature_repo.redis_online._in_use, []
+
+    def look_and_be_overtaken(client):
+        """What is in use; right after that the other one is switched in, where it still may be."""
+        used = look(client)
+        monkeypatch.setattr(feature_repo.redis_online, "_in_use", look)
+        try:
+            slow.switch_in()
+        except Conflict as conflict:
+            refused.append(conflict)
+        return used
+
+    monkeypatch.setattr(feature_repo.redis_online, "_in_use", look_and_be_overtaken)
+    online.prepare(refresh(tmp_path / "computed", 3))
+    assert (len(refused), rooms(redis_server)) == (1, 1)
