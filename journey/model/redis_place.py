@@ -5,6 +5,7 @@ one key, so readers see the old refresh or the new one, whole. A Redis database 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from redis.retry import Retry
 from journey.errors import ProjectError, Unavailable
 
 POINTER = "journey:refresh"
+# Host, port and database, behind a user and a password that hold none of the characters that end them.
+_SHOWN = re.compile(r"(?P<scheme>rediss?)://(?:[^/?#@]*@)?(?P<place>[^/?#@]*(?:/\d*)?)(?:\?[^@#]*)?")
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ def connected(url: str, seconds: float) -> Redis:
 
 
 def shown(url: str) -> str:
-    """The URL without user and password, for messages."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """The URL without user and password, for messages; where it can't be told what is a password, nothing but the scheme."""
+    told = _SHOWN.fullmatch(url)
+    return f"{told['scheme']}://{told['place']}" if told else f"{url.partition(':')[0]}://…"
 
 
 def connection_settings(url: str) -> str:

@@ -63,6 +63,7 @@ class SqliteStore:
             if connection is None:
                 for lookup in self._lookups:
                     self.misses[lookup.view] += len(rows)
+                self.age_seconds = None
                 return [{} for _ in rows]
             found = [self._look_up(connection, row, now) for row in rows]
         except (sqlite3.Error, ValueError, IndexError, struct.error) as error:
@@ -70,8 +71,7 @@ class SqliteStore:
             raise Unavailable(
                 f"online store {self._path}: expected Feast's tables of {views}, found: {error}. Refresh the features again."
             ) from error
-        if self._cut is not None:
-            self.age_seconds = (now - self._cut).total_seconds()
+        self.age_seconds = None if self._cut is None else (now - self._cut).total_seconds()
         return found
 
     def close(self) -> None:

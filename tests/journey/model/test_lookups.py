@@ -121,6 +121,14 @@ def test_the_stores_age_counts_from_its_cut(made):
     assert store.age_seconds == 4 * 3600.0
 
 
+def test_a_store_that_is_gone_says_no_age(home):
+    store = SqliteStore(home / "online.db", (CARD,))
+    store.read({"card_id": "b"}, MOMENT)
+    assert store.age_seconds is not None
+    (home / "online.db").unlink()
+    assert (store.read({"card_id": "b"}, MOMENT), store.age_seconds) == ({}, None)
+
+
 def test_a_refresh_is_seen_at_the_next_lookup(home):
     store = SqliteStore(home / "online.db", (CARD,))
     now = MOMENT - HOUR * 2
