@@ -15,7 +15,7 @@ from journey.values.columns import Value
 
 # Who comes while the store hasn't answered for so long is refused at once: a store that hangs must not pile up requests. Above the
 # store's own time for one try to connect and to answer (journey.model.redis_lookups), so that its words are told first.
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 2.5
 
 Found = list[dict[str, Value]]
 

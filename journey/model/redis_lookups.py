@@ -19,8 +19,9 @@ from journey.model.redis_place import POINTER, InUse, answering, connected, show
 from journey.values.columns import Value
 
 # A healthy Redis answers within a millisecond or two; a request waits this long for one that isn't, then fails, and the next one tries
-# anew: half a second is above a lost packet's retransmission (200 ms) and below what callers of a server wait.
-TIMEOUT_SECONDS = 0.5
+# anew: above a lost packet's retransmissions (200 and 400 ms) and the pauses of a Redis that shares its core (over half a second was
+# seen, and each was a request lost), below what callers of a server wait.
+TIMEOUT_SECONDS = 1.0
 # The pointer moves once a refresh: a second read finds it where the first did, but for a switch between the two.
 TRIES = 3
 
@@ -95,8 +96,7 @@ class RedisStore:
             raise Unavailable(
                 f"online store {shown(self._url)}: expected Feast's rows of {views}, found: {error}. Refresh the features again."
             ) from error
-        if self._pointer is not None:
-            self.age_seconds = (now - self._cut).total_seconds()
+        self.age_seconds = None if self._pointer is None else (now - self._cut).total_seconds()
         return found
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from journey.errors import Unavailable
+from journey.model.redis_lookups import TIMEOUT_SECONDS
 from serving.together import PATIENCE_SECONDS, Together
 from tests.redis_server import free_port, running_redis
 from tests.serving.tiny import fill_tiny_redis
@@ -98,12 +99,17 @@ def test_a_redis_that_hangs_delays_no_probe_and_each_request_for_a_bounded_time(
             return server.post(asked(amount=1, card="c1")).status_code, time.monotonic() - begun
 
         asking = threads.map(ask, range(24))
-        begun = time.monotonic()
-        assert server.get("/health/ping").status_code == 200
-        assert time.monotonic() - begun < 0.4
+        pauses = sorted(seconds_of_a_ping(server) for _ in range(5))
+        assert pauses[2] < TIMEOUT_SECONDS / 2          # who waited for the store would take all of it, each time
         statuses, seconds = zip(*asking, strict=True)
         assert set(statuses) == {503}
         assert max(seconds) < 2 * PATIENCE_SECONDS + 1
+
+
+def seconds_of_a_ping(server) -> float:
+    begun = time.monotonic()
+    assert server.get("/health/ping").status_code == 200
+    return time.monotonic() - begun
 
 
 class Slow:

@@ -22,7 +22,7 @@ from journey.artifacts import Lookup, LookupFeature
 from journey.errors import ProjectError, Unavailable
 from journey.model.feast_layout import seconds_of
 from journey.model.lookups import OnlineStore, open_online
-from journey.model.redis_place import POINTER, InUse, connection_settings
+from journey.model.redis_place import POINTER, InUse, connection_settings, shown
 from tests.redis_server import RedisServer, free_port, running_redis
 
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -221,6 +221,17 @@ def test_after_a_restart_of_redis_the_same_reader_goes_on(tmp_path):
     store.close()
 
 
+def test_a_store_that_was_emptied_says_no_age(redis_server, tmp_path):
+    RedisOnline(redis_server.url, tmp_path / "feast").prepare(refresh(tmp_path / "computed")).switch_in()
+    store = open_online(redis_server.url, LOOKUPS)
+    store.read({"card_id": "card ä"}, CUT)
+    assert store.age_seconds == 0.0
+    with redis_server.client as client:
+        client.flushall()
+    assert (store.read({"card_id": "card ä"}, CUT), store.age_seconds) == ({}, None)
+    store.close()
+
+
 @pytest.mark.parametrize("planted", ["no json", '{"format": 2}', '{"format": 1}', "[1]"])
 def test_what_is_no_pointer_of_ours_is_unavailable_and_the_next_refresh_takes_its_place(redis_server, tmp_path, planted):
     with redis_server.client as client:
@@ -245,10 +256,28 @@ def test_what_is_no_value_of_feasts_is_unavailable(redis_server, tmp_path):
     store.close()
 
 
-def test_a_url_that_is_none_is_told_without_its_password():
+PASSWORDS = ["planted-word", "a/planted-word", "planted-word/b", "a#planted-word", "planted-word?b", "a@planted-word"]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_url_that_is_none_is_told_without_its_password(password):
     with pytest.raises(ProjectError, match="expected redis://") as told:
-        open_online("redis://:planted-word@redis:port/0", LOOKUPS)
+        open_online(f"redis://:{password}@redis:port/0", LOOKUPS)
     assert "planted-word" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis://:planted-word@redis:6379/0", "redis://redis:6379/0"),
+        ("rediss://me:planted-word@redis", "rediss://redis"),
+        ("redis://redis:6379/0?password=planted-word", "redis://redis:6379/0"),
+        ("redis://redis:6379/0?password=a@planted-word", "redis://…"),
+        ("redis://[::1", "redis://[::1"),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret_in_it(url, told):
+    assert shown(url) == told
 
 
 def test_a_pointer_is_what_was_written():
