@@ -91,7 +91,7 @@ def deploy(cluster: Cluster, request: DeployRequest, patience_seconds: float = P
     Args:
         cluster: where.
         request: which version, and how.
-        patience_seconds: for the whole rollout; a pod that can't get there ends it sooner.
+        patience_seconds: for each pod of the rollout; one that can't get there ends it sooner.
 
     Raises:
         Conflict: another version was deployed meanwhile.
@@ -102,9 +102,8 @@ def deploy(cluster: Cluster, request: DeployRequest, patience_seconds: float = P
     cluster.apply(service_of(request))
     cluster.apply(deployment_of(request))
     watched = _Watched(cluster, request)
-    ends = time.monotonic() + patience_seconds
     while not (rollout := watched.rollout()).done:
-        if time.monotonic() > ends:
+        if watched.stood_still(rollout) > patience_seconds:
             raise Unavailable(f"{watched.title}, after {patience_seconds:g} s: {watched.unready(rollout)}")
         watched.require_hope(rollout)
         time.sleep(POLL_SECONDS)
@@ -130,13 +129,14 @@ def standing(cluster: Cluster, model: str) -> Standing | None:
 
 
 class _Watched:
-    """A rollout that is waited for; knows for how long each pod has been in trouble."""
+    """A rollout that is waited for; knows for how long it has stood still, and each pod has been in trouble."""
 
     def __init__(self, cluster: Cluster, request: DeployRequest) -> None:
         self.title = f"rollout of version {request.version} of {cluster.namespace}/{request.model}"
         self._cluster = cluster
         self._request = request
         self._since: dict[tuple[str, str], float] = {}
+        self._most, self._moved = 0, time.monotonic()
 
     def rollout(self) -> Rollout:
         """The Deployment now.
@@ -150,6 +150,12 @@ class _Watched:
             there = f"version {rollout.version}" if rollout else "no Deployment"
             raise Conflict(f"{self.title}: expected nobody to change it meanwhile, found {there}. See `journey status`, and decide anew.")
         return rollout
+
+    def stood_still(self, rollout: Rollout) -> float:
+        """For how many seconds neither a new pod has come nor one has become ready."""
+        if rollout.seen and rollout.progress > self._most:
+            self._most, self._moved = rollout.progress, time.monotonic()
+        return time.monotonic() - self._moved
 
     def require_hope(self, rollout: Rollout) -> None:
         """Ends the wait where it can't end well.

@@ -68,6 +68,11 @@ class Rollout(_Part):
         return self.status.observed_generation >= self.metadata.generation
 
     @property
+    def progress(self) -> int:
+        """New pods, and pods that answer: more with each step of a rollout."""
+        return self.status.updated_replicas + self.status.available_replicas
+
+    @property
     def done(self) -> bool:
         """Whether all pods are of the version and answer, and none of another one is left."""
         status = self.status

@@ -103,6 +103,46 @@ def test_a_pod_that_a_quota_leaves_no_room_for_is_told_of(cluster):
         deploy(cluster, request(1), 30)
 
 
+class Wide(SmallCluster):
+    """Four pods, one after the other, each in three minutes and a bit."""
+
+    REPLICAS, POD_SECONDS = 4, 200.0
+
+    def __init__(self, stops_at: int) -> None:
+        super().__init__()
+        self.now, self._stops_at = 0.0, stops_at
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 10
+
+    def get(self, kind, name):
+        found = super().get(kind, name)
+        if kind != "Deployment" or found is None:
+            return found
+        new = min(int(self.now // self.POD_SECONDS), self._stops_at)
+        counts = {"replicas": self.REPLICAS + (new < self.REPLICAS), "updatedReplicas": min(new + 1, self.REPLICAS)}
+        status = {"observedGeneration": found["metadata"]["generation"], **counts, "availableReplicas": self.REPLICAS}
+        return {**found, "spec": {"replicas": self.REPLICAS}, "status": status}
+
+
+def test_many_pods_may_take_longer_than_one(monkeypatch):
+    wide = Wide(stops_at=4)
+    monkeypatch.setattr(deployment, "time", wide)
+    assert deploy(wide, request(1)).replicas == 4
+    assert wide.now > deployment.PROGRESS_SECONDS
+
+
+def test_a_rollout_of_many_pods_that_stops_on_its_way_is_given_up(monkeypatch):
+    wide = Wide(stops_at=2)
+    monkeypatch.setattr(deployment, "time", wide)
+    with pytest.raises(Unavailable, match="after 300 s"):
+        deploy(wide, request(1))
+    assert wide.now < 2 * wide.POD_SECONDS + deployment.PROGRESS_SECONDS + 30
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "Service"])
 def test_what_others_made_under_the_name_is_left_alone(cluster, kind):
     cluster.put({"kind": kind, "metadata": {"name": "income", "labels": {"app": "theirs"}}})
