@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from components.connections.cluster import Absent, Cluster, Forbidden, Json
 from components.connections.pods import Pod, Trouble, explained, trouble
 from journey.errors import Unavailable
+
+_Answer = TypeVar("_Answer")
 
 PAUSE_SECONDS = 0.5
 _START_SECONDS = 600.0      # until a pod runs: a node may have to pull an image of 2 GB
@@ -15,6 +19,8 @@ _AGAIN_SECONDS = 240.0      # until a lost pod is replaced: Kubernetes waits 10,
 _UNTOLD_SECONDS = 3.0       # a wait as long as every start of a pod is no news
 _END_SECONDS = 60.0         # from the log's end until the kubelet has said how the container ended
 _ROUNDS = 24                # of an hour each: for so long a step may be silent before the log counts as lost
+_AWAY_SECONDS = 1800.0      # a laptop that is carried from one network to the next; meanwhile the Job goes on
+_AWAY_PAUSE_SECONDS = 5.0   # beside the minute and a half for which the connection itself asks again
 _SIGNALLED = 128            # exit codes from here on mean that the process was killed
 
 
@@ -70,13 +76,13 @@ class Follower:
             elif Pod.read(pod).started or Pod.read(pod).ended:
                 return self._taken_up(Pod.read(pod).metadata.name)
             else:
-                found = explained(self.cluster, pod) or Trouble("", f"{Pod.read(pod).title} starts", _START_SECONDS)
+                found = self._asked(partial(explained, self.cluster, pod)) or Trouble("", f"{Pod.read(pod).title} starts", _START_SECONDS)
             if wait.is_over(found):
                 raise NeverStarted(f"Job {self._title}: {found.text}")
             time.sleep(PAUSE_SECONDS)
 
     def _newest(self) -> Json | None:
-        pods = self.cluster.list("Pod", f"job-name={self.job}")
+        pods = self._asked(lambda: self.cluster.list("Pod", f"job-name={self.job}"))
         new = [pod for pod in pods if Pod.read(pod).metadata.name not in self._known]
         return max(new, key=lambda pod: str(_part(pod, "metadata").get("creationTimestamp")), default=None)
 
@@ -91,7 +97,7 @@ class Follower:
         Raises:
             Lost: there will be none.
         """
-        job = self.cluster.get("Job", self.job)
+        job = self._asked(lambda: self.cluster.get("Job", self.job))
         if job is None or "deletionTimestamp" in _part(job, "metadata"):
             raise Lost(f"Job {self._title}: expected it to be there until its end, found it deleted. {self._lost}".strip())
         if failure := failure_of(job):
@@ -107,7 +113,7 @@ class Follower:
     def _refused(self) -> str:
         """Why Kubernetes can't make the Job's pod, such as a quota: its events alone tell."""
         try:
-            events = self.cluster.list("Event", fields=f"involvedObject.name={self.job},reason=FailedCreate")
+            events = self._asked(lambda: self.cluster.list("Event", fields=f"involvedObject.name={self.job},reason=FailedCreate"))
         except Forbidden:
             return ""
         return str(events[-1].get("message", "")) if events else ""
@@ -128,7 +134,7 @@ class Follower:
                 return                  # the pod is gone, and its log with it
             except Unavailable as error:
                 if rest == 1:
-                    raise Unavailable(f"{error} Job {self._title} goes on by itself.") from error
+                    raise Unavailable(f"{error} {self._on_its_own}") from error
                 self.said(f"the log of pod {pod} is silent; it is followed on")
 
     def _conclude(self, pod: str) -> None:
@@ -152,13 +158,40 @@ class Follower:
     def _at_rest(self, pod: str) -> Json | None:
         """The pod once its container has ended; None where the pod is gone."""
         ends = time.monotonic() + _END_SECONDS
-        while (found := self.cluster.get("Pod", pod)) is not None and _exit_code(found) is None and time.monotonic() < ends:
+        while (found := self._asked(lambda: self.cluster.get("Pod", pod))) is not None and _exit_code(found) is None:
+            if time.monotonic() > ends:
+                break
             time.sleep(PAUSE_SECONDS)
         return found
+
+    def _asked(self, ask: Callable[[], _Answer]) -> _Answer:
+        """What the cluster answers; one that is out of reach is asked again for a while.
+
+        Raises:
+            Absent, Forbidden: at once.
+            Unavailable: it stays out of reach.
+        """
+        ends, told = time.monotonic() + _AWAY_SECONDS, False
+        while True:
+            try:
+                return ask()
+            except (Absent, Forbidden):
+                raise
+            except Unavailable as error:
+                if time.monotonic() > ends:
+                    raise Unavailable(f"{error} {self._on_its_own}") from error
+                if not told:
+                    self.said(f"the cluster is out of reach, and is asked again. {self._on_its_own}")
+                told = True
+            time.sleep(_AWAY_PAUSE_SECONDS)
 
     @property
     def _title(self) -> str:
         return f"{self.cluster.namespace}/{self.job}"
+
+    @property
+    def _on_its_own(self) -> str:
+        return f"Job {self._title} goes on by itself: see `journey status`."
 
 
 class _Wait:

@@ -39,6 +39,36 @@ def test_a_log_that_breaks_goes_on_where_it_was():
     assert said == ["the log of pod a is silent; it is followed on"]
 
 
+@pytest.mark.parametrize("moment", ["list Pod", "get Pod"])
+def test_a_laptop_that_loses_its_network_finds_the_job_again(monkeypatch, moment):
+    """Before the pod has started, and after its log has ended."""
+    monkeypatch.setattr(follow, "_AWAY_PAUSE_SECONDS", 0.0)
+    cluster = FakeCluster(nothing, pod("a", log=["1", pod("a", terminated=DONE)], running=NOW))
+    verb, kind = moment.split()
+    asked, away = getattr(cluster, verb), [BROKEN, BROKEN]
+
+    def broken(of: str, *words: str, **more: str):
+        if of == kind and away:
+            raise away.pop()
+        return asked(of, *words, **more)
+
+    monkeypatch.setattr(cluster, verb, broken)
+    follower, said = followed(cluster)
+    assert list(follower.lines()) == ["1"]
+    assert follower.exit_code == 0
+    assert said.count("the cluster is out of reach, and is asked again. Job payments/run-a goes on by itself: see `journey status`.") == 1
+
+
+def test_a_cluster_that_stays_out_of_reach_is_given_up_and_the_job_is_not(monkeypatch):
+    monkeypatch.setattr(follow, "_AWAY_SECONDS", -1.0)
+    cluster = FakeCluster()
+    follower, _ = followed(cluster)
+    monkeypatch.setattr(cluster, "list", lambda *_, **__: (_ for _ in ()).throw(BROKEN))
+    with pytest.raises(Unavailable, match=r"broken connection Job payments/run-a goes on by itself") as raised:
+        list(follower.lines())
+    assert not isinstance(raised.value, Lost | NeverStarted), "these two have the Job taken away"
+
+
 def test_a_log_that_breaks_for_ever_ends_with_its_reason(monkeypatch):
     monkeypatch.setattr(follow, "_ROUNDS", 3)
     cluster = FakeCluster(pod("a", log=["1", BROKEN, BROKEN, BROKEN, BROKEN], running=NOW))
