@@ -21,7 +21,6 @@ from pipelines.runs import Run, RunOptions
 from pipelines.submit import submit
 
 CURATE, CHOOSE = "curate-data", "choose-model"
-LOCAL = "local"                     # the target that is this machine
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class LocalTrainer:
         project: the project's folder.
         home: $JOURNEY_HOME.
         model: the model's name.
+        target: where it trains and keeps its records, as project.yaml names it.
         ledger: where runs and versions are.
         clock: the platform clock.
     """
@@ -39,6 +39,7 @@ class LocalTrainer:
     project: Path
     home: Path
     model: str
+    target: str
     ledger: Ledger
     clock: Clock
 
@@ -102,11 +103,12 @@ class LocalTrainer:
 
     @property
     def _places(self) -> Places:
-        return Places(target_of(load_project(self.project), LOCAL), self.home, os.environ)
+        return Places(target_of(load_project(self.project), self.target), self.home, os.environ)
 
     def _submit(self, onset: datetime | None, until: str | None = None, run: str | None = None) -> Run:
         parameters = {"onset": onset.isoformat()} if onset else {}
-        return submit(self.project, options=RunOptions(parameters=parameters, until=until, home=self.home, run=run, wait=True))
+        options = RunOptions(parameters=parameters, until=until, home=self.home, run=run, wait=True)
+        return submit(self.project, target=self.target, options=options)
 
 
 def _undecided(outputs: Mapping[str, Mapping[str, object]]) -> str:

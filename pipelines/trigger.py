@@ -63,7 +63,7 @@ def _begin(service: Service, home: Path, subject: _Subject) -> None:
     old = (ledger, duration(project.predict.matures), clock, service.stop)
     threading.Thread(target=keep_forgetting, args=old, name="retention", daemon=True).start()
     policy = Policy(duration(project.retraining.cooldown), project.retraining.per_day, project.retraining.fresh_rows)
-    trainer = LocalTrainer(subject.folder, home, project.name, ledger, clock)
+    trainer = LocalTrainer(subject.folder, home, project.name, subject.target, ledger, clock)
     if place.engine == "job":
         trainer = _in_cluster(trainer, place, subject)
     service.begin(Retrainer(ledger, project.name, policy, duration(project.features.refresh), clock, trainer))
@@ -83,7 +83,7 @@ def _in_cluster(trainer: "LocalTrainer", place: Target, subject: _Subject) -> "L
     cluster = Cluster.connect(place.namespace or trainer.model)
     image = subject.image or project_image(subject.folder, trainer.model, place, cluster)
     site = Site(trainer.model, subject.target, place, image)
-    return ClusterTrainer(trainer.project, trainer.home, trainer.model, trainer.ledger, trainer.clock, cluster, site)
+    return ClusterTrainer(**vars(trainer), cluster=cluster, site=site)
 
 
 def _begin_when_published(service: Service, home: Path, target: str | None) -> None:

@@ -58,7 +58,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def trainer(tmp_path: Path, ledger: Ledger, act: Act) -> ClusterTrainer:
     place = Target(engine="job", namespace="payments", ledger="${LEDGER_URL}", registry="${MLFLOW_URL}", images="localhost:5000")
     site = Site("income", "kind", place, IMAGE)
-    return ClusterTrainer(tmp_path, tmp_path, "income", ledger, clock_of({}), Acting(act), site)
+    return ClusterTrainer(tmp_path, tmp_path, "income", site.target, ledger, clock_of({}), Acting(act), site)
 
 
 def promoting(ledger: Ledger, version: int, code: int = 0) -> Act:
