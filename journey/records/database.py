@@ -23,7 +23,9 @@ _LOCK = 0x6A6F75726E6579          # "journey": the advisory lock under which Pos
 _WRITES = "journey_writes"
 _ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}      # what SQLite's transactions are anyway
 _DRIVERS = {"sqlite": "sqlite", **dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg")}
-_PATIENCE = {"connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+_PATIENCE = {                     # a machine that is gone is noticed within about a minute, in whichever state it leaves a connection
+    "connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "60000",
+}  # fmt: skip
 _TEXT = {"client_encoding": "utf8"}      # in a database that says of no encoding (SQL_ASCII), psycopg answers bytes without it
 _EXPECTED = "expected a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
 
@@ -143,7 +145,9 @@ def _engine_of(parsed: URL) -> Engine:
         _set_up_sqlite(engine)
         return engine
     query = {**_PATIENCE, **_TEXT, **parsed.query}
-    engine = create_engine(with_driver.set(query=query), pool_pre_ping=True)     # a database that was restarted is found again
+    # READ COMMITTED, whatever the database's default: a writer sees what those before it wrote whom it waited for at the lock.
+    # A database that was restarted is found again by pool_pre_ping.
+    engine = create_engine(with_driver.set(query=query), isolation_level="READ COMMITTED", pool_pre_ping=True)
     _set_up_postgres(engine)
     return engine
 

@@ -1,6 +1,8 @@
 """The ledger on a real SQLite file and on a real Postgres."""
 
 import multiprocessing
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,6 +161,35 @@ def test_a_writer_that_is_kept_out_for_long_is_told(postgres: Postgres, monkeypa
     assert other.register_version(registration("aa")) == 1
     one.close()
     other.close()
+
+
+def test_a_writer_sees_what_the_one_before_it_wrote_whatever_the_database_does_by_default(postgres: Postgres) -> None:
+    url = postgres.database()
+    name = url.rpartition("/")[2]
+    postgres.execute("postgres", f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    one, other = Ledger.connect(url), Ledger.connect(url)
+    found: list[object] = []
+    waiting = threading.Thread(target=lambda: found.append(other.register_version(registration("bb"))))
+    with one.database.writing() as connection:
+        versions.register(connection, registration("aa"))
+        waiting.start()
+        _wait_for_a_writer(one)
+    waiting.join(30)
+    assert found == [2]
+    assert one.verify_audit() == 2
+    one.close()
+    other.close()
+
+
+def _wait_for_a_writer(ledger: Ledger) -> None:
+    """Until somebody waits at the lock of Postgres' writers."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with ledger.database.reading() as connection:
+            if connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").scalar():
+                return
+        time.sleep(0.01)
+    raise AssertionError("expected a writer to wait, found none")
 
 
 def _open(url: str, start: object, results: object) -> None:
