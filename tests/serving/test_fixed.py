@@ -155,5 +155,10 @@ def test_a_server_that_leaves_says_so_to_who_asks_whether_it_can_answer(fixed, e
         with server.new_client() as client:
             assert client.get("/health/status").status_code == 200
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.1)
-            assert client.get("/health/status").status_code == 503
+
+            def says_so() -> bool:
+                with server.new_client() as other:      # while requests come, it goes on answering
+                    assert other.post(PREDICTIONS, json=ASKED).status_code == 200
+                return client.get("/health/status").status_code == 503
+
+            eventually(says_so)
