@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.2
 FIRST_PAUSE_SECONDS = 0.5          # before a process that ended is started again; doubled each time
 LONGEST_PAUSE_SECONDS = 30.0
 GOOD_LIFE_SECONDS = 60.0           # a process that lived so long starts with the first pause again
-GRACE_SECONDS = 25.0               # from SIGTERM to SIGKILL: the server drains for up to 20
+GRACE_SECONDS = 30.0               # from SIGTERM to SIGKILL: the server lets clients leave for 5, drains for up to 20, writes what waits
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import serving.listening
 from app import supervisor
 from app.supervisor import Service, Supervisor
 
@@ -99,3 +100,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     until(lambda: not alive(child))
+
+
+def test_a_server_is_given_the_time_to_leave_and_to_answer_what_is_in_flight() -> None:
+    assert supervisor.GRACE_SECONDS >= serving.listening.LEAVE_SECONDS + serving.listening.DRAIN_SECONDS + 5
