@@ -14,6 +14,7 @@ KEYS = "/journey/keys"
 INSIDE = "JOURNEY_POD"                  # set in every pod of ours: who reads it is where the records are
 IMAGE = "JOURNEY_IMAGE"                 # names, in executors and operators, the image that they run: the project's, by digest
 ACTOR = "JOURNEY_ACTOR"                 # names, in operators, who asked for what they do, for the audit log
+JOB = "JOURNEY_JOB"                     # names, in executors and operators, the Job whose pod it is
 SETTINGS = "journey-settings"           # a ConfigMap of variables for all pods, such as JOURNEY_CLOCK; there need be none
 URLS = "journey-urls"                   # the Secret with the URLs of ledger, registry and online store
 HOME_CLAIM = "journey-home"

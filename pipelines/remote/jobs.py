@@ -7,6 +7,7 @@ from typing import Literal
 from components.pod import (
     EXECUTOR,
     IMAGE,
+    JOB,
     KEYS,
     OPERATOR,
     container_security,
@@ -113,6 +114,7 @@ def _pod(command: Command) -> Json:
 
 
 def _variables(command: Command) -> list[dict[str, object]]:
-    own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, **{name: literal(value) for name, value in command.variables.items()}}
+    given = {name: literal(value) for name, value in command.variables.items()}
+    own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, JOB: command.name, **given}
     who = [field_variable("JOURNEY_POD_NAME", "metadata.name"), field_variable("JOURNEY_POD_UID", "metadata.uid")]
     return [*variables(command.target, **own), *who, *(secret_variable(name) for name in command.urls)]

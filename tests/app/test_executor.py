@@ -1,5 +1,6 @@
 """The process of a run's Job: what it tells, and what its exit code means to Kubernetes."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -84,3 +85,14 @@ def test_a_command_in_a_pod_is_told_apart_from_its_errors(tmp_path):
     assert answer.returncode == 1
     told = [event_of(line) for line in answer.stdout.splitlines()]
     assert all(event is not None and event.kind == "out" for event in told)
+
+
+@pytest.mark.parametrize(("command", "again"), [("rollback", "isn't begun again"), ("status", "expected a project without mistakes")])
+def test_a_command_that_changes_something_is_begun_by_one_pod_of_its_job(tmp_path, command, again):
+    (tmp_path / "project.yaml").write_text("format: 2\n")
+    environment = {**os.environ, "JOURNEY_HOME": str(tmp_path), "JOURNEY_JOB": f"{command}-1a2b"}
+    words = [sys.executable, "-m", "app.relayed", command, "-p", str(tmp_path)]
+    first, second = (subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, check=False) for _ in range(2))
+    assert "begun" not in first.stderr
+    assert again in second.stderr
+    assert second.returncode == 1
