@@ -25,6 +25,7 @@ from tests.redis_server import RedisServer, free_port
 ROOT = Path(__file__).resolve().parents[2]
 KIND = 'targets: {kind: {online: "${REDIS_URL}", ledger: "${LEDGER_URL}"}}\n'
 SECONDS = 60.0
+IDLE = {"healthy": True, "waiting": "for a project to be published"}
 EARLIER = (START - timedelta(days=1)).isoformat()
 LAST = Lookup(view="history", entity="card", column="card", ttl_seconds=None, features=(LookupFeature(name="last", type="float"),))
 Start = Callable[..., "Process"]
@@ -93,12 +94,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
         one.process.wait()
 
 
-def test_the_refresher_waits_stays_where_a_refresh_fails_follows_the_next_project_and_mends_what_redis_lost(
+def test_the_refresher_is_well_while_no_project_is_published_and_ends_when_it_is_told(start: Start) -> None:
+    refresher = start("pipelines.refresher")
+    refresher.until(lambda: refresher.health() == IDLE, "it is idle")
+    assert refresher.metrics()["process_resident_memory_bytes"] > 0
+    assert refresher.end() == 0
+
+
+@pytest.mark.acceptance            # two processes one after the other, each loads Feast
+def test_the_refresher_stays_where_a_refresh_fails_follows_the_next_project_and_mends_what_redis_lost(
     project: Path, redis_server: RedisServer, start: Start, tmp_path: Path
 ) -> None:
     clock = Clock(START + timedelta(minutes=20), time.time(), 1.0).text()
     refresher = start("pipelines.refresher", REDIS_URL=redis_server.url, JOURNEY_CLOCK=clock)
-    refresher.until(lambda: refresher.health() == {"healthy": True, "waiting": "for a project to be published"}, "it is idle")
+    refresher.until(lambda: refresher.health() == IDLE, "it is idle")
     rows = (project / "payments.csv").read_text()
     (project / "payments.csv").unlink()
     publish(tmp_path / "home", project, "image:1", "kind")
