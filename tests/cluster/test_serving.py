@@ -144,13 +144,14 @@ def test_promoting_what_is_served_already_changes_no_pod(promoted: dict, laptop:
 def standing_time(promoted: dict, kubectl: Kubectl) -> Iterator[str]:
     """JOURNEY_CLOCK of all pods that ask for the time: it stands still while the tests compare."""
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "journey-settings"}, "data": {"JOURNEY_CLOCK": STANDING}}
-    before = kubectl.ask("get", "configmap/journey-settings", "--output=yaml")
+    before = kubectl.ask("get", "configmap/journey-settings", "--output=json")
     kubectl("apply", "--filename=-", stdin=yaml.safe_dump(settings))
     _start_anew(kubectl, promoted["model"])
     yield STANDING
     kubectl("delete", "configmap/journey-settings")
     if before.returncode == 0:
-        kubectl("create", "--filename=-", stdin=before.stdout)
+        settings["data"] = json.loads(before.stdout).get("data", {})
+        kubectl("apply", "--filename=-", stdin=yaml.safe_dump(settings))
     _start_anew(kubectl, promoted["model"])
 
 
