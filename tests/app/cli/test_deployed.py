@@ -42,9 +42,10 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> SmallCluster:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two versions, the first as an image too, seen from a pod."""
     url = f"sqlite:///{tmp_path}/ledger.db"
-    for name, value in {"JOURNEY_POD": "1", "LEDGER_URL": url, "JOURNEY_KEYS": str(tmp_path / "keys")}.items():
+    given = {"JOURNEY_POD": "1", "LEDGER_URL": url, "MLFLOW_URL": "http://127.0.0.1:9", "JOURNEY_KEYS": str(tmp_path / "keys")}
+    for name, value in given.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(Promoter, "follow", lambda self, model: None)      # MLflow's own tests hold it
+    monkeypatch.setattr(Promoter, "_follow", lambda self, registry, model: None)      # MLflow's own tests hold it
     (tmp_path / "project.yaml").write_text(PROJECT)
     ledger = Ledger.connect(url)
     for number in (1, 2):
