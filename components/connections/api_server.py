@@ -1,6 +1,7 @@
 """A Kubernetes API server: who we are to it, requests with bounded waits, and its refusals as errors that say what to do."""
 
 import json
+import os
 import re
 import ssl
 import time
@@ -87,7 +88,8 @@ class ApiServer:
             if _SERVICE_ACCOUNT.is_file():
                 config.load_incluster_config(client_configuration=credentials)
                 return cls(credentials, "the pod's service account")
-            config.load_kube_config(client_configuration=credentials)
+            # said here, because the library looks at the environment when it is imported, and never again
+            config.load_kube_config(config_file=os.environ.get("KUBECONFIG") or None, client_configuration=credentials)
         except Exception as error:      # the client raises whatever a file of another form makes it stumble over
             advice = "Export KUBECONFIG, and see that `kubectl get namespaces` answers."
             found = " ".join(str(error).split()).rstrip(".")

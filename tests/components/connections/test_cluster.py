@@ -125,7 +125,7 @@ def test_a_configuration_that_cannot_be_read_is_told_in_one_line(
     path = tmp_path / "kubeconfig"
     if written is not None:
         path.write_text(written)
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
 
     with pytest.raises(Unavailable, match=r"^Kubernetes: expected a configuration .*, found: .+[^.]\. Export KUBECONFIG"):
         Cluster.connect("payments")
