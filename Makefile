@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 VERSION := $(shell sed -n 's/^VERSION = "\([^"]*\)".*/\1/p' components/image.py)
@@ -35,7 +36,8 @@ test: $(MADE)  ## the tests, in under five minutes
 	$(QUIET) $(PYTEST) -m 'not acceptance and not cluster'
 
 acceptance: $(MADE)  ## the long runs: demonstration, census, kfp.local, kills, cut network
-	$(QUIET) $(PYTEST) -m acceptance
+	$(QUIET) $(PYTEST) -m 'acceptance and not alone' $(SIDE_BY_SIDE)
+	$(QUIET) $(PYTEST) -m 'acceptance and alone'
 
 check: $(MADE)  ## lint, types and the layers of the design
 	$(BIN)/ruff check .

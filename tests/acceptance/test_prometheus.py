@@ -115,6 +115,7 @@ def ours(server: Server) -> float:
 
 
 @pytest.mark.acceptance
+@pytest.mark.alone
 @pytest.mark.timeout(120)
 def test_prometheus_is_quiet_until_inputs_drift_and_then_both_alerts_fire(tmp_path):
     home = made_home(tmp_path / "home")
