@@ -33,7 +33,7 @@ demo: $(MADE)  ## the whole story on simulated payments: train, serve, drift, re
 	$(QUIET) $(BIN)/journey demo
 
 test: $(MADE)  ## the tests, in under five minutes
-	$(QUIET) $(PYTEST) -m 'not acceptance and not cluster'
+	$(QUIET) $(PYTEST) -m 'not acceptance and not cluster' $(SIDE_BY_SIDE)
 
 acceptance: $(MADE)  ## the long runs: demonstration, census, kfp.local, kills, cut network
 	$(QUIET) $(PYTEST) -m 'acceptance and not alone' $(SIDE_BY_SIDE)
