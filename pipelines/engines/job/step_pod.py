@@ -11,12 +11,13 @@ from journey.errors import Conflict, JourneyError, Unavailable
 from pipelines.engines.job.log_copy import LogCopy
 from pipelines.engines.job.manifest import Placing, pod_of
 from pipelines.engines.job.tracebacks import raised
-from pipelines.engines.runner import Job, Report
+from pipelines.engines.runner import Job, Report, Told
 
 LOOK_SECONDS = 0.3              # between looks at a pod: short beside the 2 s that one takes to start
 _QUOTA_SECONDS = 300.0          # room comes when other pods end: as long as for a pod that no node has room for
 _QUOTA_PAUSE_SECONDS = 3.0
 _DELETED = "expected it to end by itself, found it deleted."
+_LATE_SECONDS = 2.0             # until a log is whole, beside which an exception is worth waiting for
 _GOING_SECONDS = 60.0           # a pod that was told to go is gone by then, or its node is
 
 
@@ -61,7 +62,7 @@ class StepPod:
         try:
             log = LogCopy(self._cluster, name, self._job.log)
             end = self._ended(name, log)
-            return self._report(end, log.whole(), time.monotonic() - began)
+            return self._report(end, log, time.monotonic() - began)
         finally:
             with suppress(JourneyError):        # how the step ended is known; `let_go` takes away what is left
                 self._cluster.delete("Pod", name)
@@ -102,7 +103,8 @@ class StepPod:
                 return _End(pod, given_up)
         raise Stopped
 
-    def _report(self, end: _End, log: str, seconds: float) -> Report:
+    def _report(self, end: _End, log: LogCopy, seconds: float) -> Report:
+        said = log.whole()
         ended = end.pod.terminated if end.pod else None
         if end.trouble is None and end.pod and end.pod.status.phase == "Succeeded":
             return Report(0, seconds)
@@ -114,10 +116,15 @@ class StepPod:
             return Report(status, seconds, why=f"{end.pod.title}: {_DELETED}", lost=True)
         if why and (why.lost or not ended or ended.killed_by):
             return Report(status, seconds, why=why.text, lost=why.lost)
-        exception = raised(log) if ended and ended.exit_code == 1 else None
+        exception = (raised(said) or self._told_late(log)) if not ended or ended.exit_code == 1 else None
         if exception:
             exception.write(self._job.error)
         return Report(status, seconds, why=why.text if why and why.reason != "Error" else "")
+
+    def _told_late(self, log: LogCopy) -> Told | None:
+        """A busy node says that a container has ended before it has all that the container wrote."""
+        self._stop.wait(_LATE_SECONDS)
+        return raised(log.whole())
 
     def _out_of_memory(self, why: Trouble) -> str:
         limit = self._job.program.container.resources.limits.get("memory")

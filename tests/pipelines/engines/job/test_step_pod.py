@@ -137,6 +137,21 @@ def test_a_pod_that_was_taken_away_is_lost(server: WrittenServer, make_job: Make
     assert report.status != 0
 
 
+def test_an_exception_whose_traceback_comes_late_is_told_all_the_same(
+    server: WrittenServer, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_pod, "_LATE_SECONDS", 0.01)
+    lines = ["hello", "Traceback (most recent call last):", '  File "x", line 1', "OSError: disk full"]
+    whole = Answer(200, "".join(f"{AT} {line}\n" for line in lines))
+    server.answer(f"GET {POD}/log", Answer(200, f"{AT} hello\n"), whole)
+    server.answer(f"GET {POD}", pod("Failed", terminated={"exitCode": 1, "reason": "Error"}))
+
+    ran(server, make_job)
+
+    assert told(make_job().error) == Told("builtins.OSError", "disk full", 1)
+    assert make_job().log.read_text().count("hello") == 1
+
+
 def test_a_pod_that_fails_while_it_is_being_deleted_is_lost_whatever_its_exit_code(server: WrittenServer, make_job: MakeJob) -> None:
     going = pod("Failed", terminated={"exitCode": 1, "reason": "Error"})
     assert isinstance(going.body, dict)
