@@ -131,6 +131,7 @@ def test_the_refresher_stays_where_a_refresh_fails_follows_the_next_project_and_
         assert not path.is_file() or redis_server.password.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.acceptance            # again two processes, with their libraries
 def test_the_trigger_waits_takes_alerts_of_the_published_project_and_follows_the_next(project: Path, start: Start, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/records.db"
     Ledger.connect(url).close()

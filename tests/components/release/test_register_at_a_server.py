@@ -27,9 +27,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MOMENT = "2026-03-01T03:00:00"
 ROWS = pd.DataFrame({"amount": [2500, 100], "channel": ["online", "phone"], "paid_at": [MOMENT, MOMENT], "card_id": ["c1", "c2"]})
 KILLS = [(candidates, "log_row", True), (registry, "upload", False), (registry, "upload", True), (Ledger, "register_version", False)]
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::FutureWarning", "ignore:.*AnyType:UserWarning"
-)
+pytestmark = [
+    pytest.mark.acceptance,         # a server of MLflow's takes longer to start than most folders of tests to run
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::PendingDeprecationWarning", "ignore::FutureWarning", "ignore:.*AnyType:UserWarning"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
