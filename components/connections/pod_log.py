@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import httpx
 
 from components.connections.api_server import Absent, Forbidden
-from journey.errors import Unavailable
+from journey.errors import ProjectError, Unavailable
 
 _PAUSE_SECONDS = 1.0
 _TRIES = 60                 # in a row without a new line: as long as a node or a control plane takes to start anew
@@ -28,7 +28,7 @@ def followed(
         the lines without their times.
 
     Raises:
-        Absent: there is no log. Forbidden: it may not be read. What `unreachable` gives.
+        Absent, ProjectError: there is no log, or none yet. Forbidden: it may not be read. What `unreachable` gives.
     """
     newest, seen, tries = "", 0, 0            # the newest time, and how many lines of that time there were
     while True:
@@ -46,8 +46,8 @@ def followed(
                     seen = seen + 1 if found["at"] == newest else 1 if found["at"] > newest else seen
                     newest = max(newest, found["at"])
                     yield found["text"]
-        except (Absent, Forbidden):
-            if newest:                        # it was there: by now it has been taken away
+        except (Absent, Forbidden, ProjectError):
+            if newest:                        # it was there: by now it has been taken away, with its pod or before it
                 return
             raise
         except (httpx.TransportError, Unavailable) as error:

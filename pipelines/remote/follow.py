@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from components.connections.cluster import Absent, Cluster, Forbidden, Json
 from components.connections.pods import Pod, Trouble, explained, trouble
-from journey.errors import Unavailable
+from journey.errors import ProjectError, Unavailable
 
 _Answer = TypeVar("_Answer")
 
@@ -128,10 +128,10 @@ class Follower:
                         told = number
                         yield line
                 return
-            except (Absent, Forbidden) as error:
-                if isinstance(error, Forbidden):
-                    raise
-                return                  # the pod is gone, and its log with it
+            except Forbidden:
+                raise
+            except (Absent, ProjectError):      # the pod is gone, or its container: the log with it. How it ended is looked at next
+                return
             except Unavailable as error:
                 if rest == 1:
                     raise Unavailable(f"{error} {self._on_its_own}") from error

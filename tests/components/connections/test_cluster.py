@@ -226,3 +226,10 @@ def test_a_log_whose_pod_is_taken_away_ends(server: WrittenServer) -> None:
     server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "a"), end=BROKEN), refused(404, "not found"))
 
     assert list(server.cluster.log_lines("x")) == ["a"]
+
+
+def test_a_log_that_the_node_has_put_away_with_its_container_ends(server: WrittenServer) -> None:
+    put_away = refused(400, 'container "step" in pod "x" is terminated')
+    server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "a"), end=BROKEN), put_away)
+
+    assert list(server.cluster.log_lines("x")) == ["a"]
