@@ -8,10 +8,10 @@ from pipelines.engines.job.placeholders import filled
 INPUT = {
     "inputs": {
         "parameterValues": {"name": "a$b", "count": 3, "plan": {"k": [1]}},
-        "artifacts": {"raw": {"artifacts": [{"uri": "/home/raw"}]}},
+        "artifacts": {"raw": {"artifacts": [{"uri": "/there/raw"}]}},
     },
     "outputs": {
-        "parameters": {"version": {"outputFile": "/work/version"}},
+        "parameters": {"version": {"outputFile": "/there/version"}},
         "artifacts": {"model": {"artifacts": [{"uri": "/work/model"}]}},
         "outputFile": "/work/executor_output.json",
     },
@@ -28,9 +28,9 @@ def test_the_whole_input_is_one_word() -> None:
         ("--name={{$.inputs.parameters['name']}}", "--name=a$b"),
         ("{{$.inputs.parameters['count']}}", "3"),
         ("{{$.inputs.parameters['plan']}}", '{"k": [1]}'),
-        ("{{$.inputs.artifacts['raw'].path}}/x", "/home/raw/x"),
+        ("{{$.inputs.artifacts['raw'].path}}/x", "/there/raw/x"),
         ("{{$.outputs.artifacts['model'].uri}}", "/work/model"),
-        ("{{$.outputs.parameters['version'].output_file}}", "/work/version"),
+        ("{{$.outputs.parameters['version'].output_file}}", "/there/version"),
         ("plain {{text}}", "plain {{text}}"),
     ],
 )
