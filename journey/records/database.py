@@ -1,5 +1,7 @@
 """The database under the ledger: connections, transactions and what differs between SQLite and Postgres."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -152,6 +154,19 @@ def _engine_of(parsed: URL) -> Engine:
     return engine
 
 
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Has SQLite log ahead. The change of a new file's mode heeds no busy timeout: of two processes that come first, one asks again."""
+    ends = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(0.02)
+
+
 def _set_up_postgres(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -169,7 +184,7 @@ def _set_up_sqlite(engine: Engine) -> None:
         connection.isolation_level = None            # transactions are begun below, not by the driver
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")     # a promotion that was answered survives a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

@@ -74,5 +74,5 @@ class LogCopy:
                         return
                     with self._path.open("ab") as file:
                         file.write(f"{line}\n".encode())
-        except (JourneyError, OSError):             # `whole` will look again, and tell of a disk that is full
-            return
+        except (JourneyError, OSError, RuntimeError):       # `whole` will look again, and tell of a disk that is full; RuntimeError:
+            return                                          # the connection was closed, because the run is over
