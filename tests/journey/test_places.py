@@ -8,14 +8,14 @@ from journey.errors import ProjectError
 from journey.places import Places, named_in, resolved
 from journey.sections import Target
 
-HOME = Path("/home/ada/.journey")
+HOME = Path("/srv/ada/.journey")
 
 
 def test_without_urls_all_is_in_the_home():
     places = Places(Target(), HOME, {})
-    assert places.ledger == "sqlite:////home/ada/.journey/ledger.db"
+    assert places.ledger == "sqlite:////srv/ada/.journey/ledger.db"
     assert places.registry is None
-    assert places.online == "/home/ada/.journey/feast/online.db"
+    assert places.online == "/srv/ada/.journey/feast/online.db"
     assert places.keys == HOME / "keys"
 
 

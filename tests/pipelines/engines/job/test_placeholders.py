@@ -12,8 +12,8 @@ INPUT = {
     },
     "outputs": {
         "parameters": {"version": {"outputFile": "/there/version"}},
-        "artifacts": {"model": {"artifacts": [{"uri": "/work/model"}]}},
-        "outputFile": "/work/executor_output.json",
+        "artifacts": {"model": {"artifacts": [{"uri": "/there/model"}]}},
+        "outputFile": "/there/executor_output.json",
     },
 }
 
@@ -29,7 +29,7 @@ def test_the_whole_input_is_one_word() -> None:
         ("{{$.inputs.parameters['count']}}", "3"),
         ("{{$.inputs.parameters['plan']}}", '{"k": [1]}'),
         ("{{$.inputs.artifacts['raw'].path}}/x", "/there/raw/x"),
-        ("{{$.outputs.artifacts['model'].uri}}", "/work/model"),
+        ("{{$.outputs.artifacts['model'].uri}}", "/there/model"),
         ("{{$.outputs.parameters['version'].output_file}}", "/there/version"),
         ("plain {{text}}", "plain {{text}}"),
     ],
