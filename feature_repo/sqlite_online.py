@@ -65,14 +65,12 @@ class SqliteOnline:
 
     def in_use(self) -> datetime | None:
         """As Online.in_use."""
-        path = self.home / ONLINE
-        if not path.is_file():
-            return None
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            try:
+        uri = f"{(self.home / ONLINE).absolute().as_uri()}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
                 (moment,) = connection.execute(f"SELECT moment FROM {REFRESH_TABLE}").fetchone()  # noqa: S608  a constant
-            except (sqlite3.Error, TypeError):            # no database, or no refresh's
-                return None
+        except (sqlite3.Error, TypeError):            # no file, also one that goes this moment; no database; or no refresh's
+            return None
         return datetime.fromisoformat(moment)
 
 
