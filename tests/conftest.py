@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from tests.postgres import Postgres, running_postgres
 from tests.redis_server import RedisServer, running_redis
+
+# The background process of a shell ignores Ctrl-C, and so would all that the tests start from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

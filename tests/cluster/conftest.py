@@ -7,7 +7,6 @@ promotion) is done once for all tests, when the first of them asks for it.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -77,15 +76,10 @@ class Laptop:
     def started(self, *words: str) -> subprocess.Popen[str]:
         """The command under way, its stdout and stderr as pipes; the caller waits for it."""
         command, pipe = self._command(*words), subprocess.PIPE
-        # a shell's background process ignores Ctrl-C, and so would all that it starts
-        return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=_heed_ctrl_c)
+        return subprocess.Popen(command, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
     def _command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "app.cli.main", *words, "-p", str(self.project)]
-
-
-def _heed_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

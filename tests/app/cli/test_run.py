@@ -33,7 +33,6 @@ def test_an_interrupted_run_says_so_in_one_line(ending):
         stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout.readline() == "begun\n"
     process.send_signal(ending)
