@@ -1,6 +1,7 @@
 """The secrets of a project's namespace: random ones made, those that are there kept, a project's own taken as they are given."""
 
 import base64
+import json
 import secrets
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from components.connections.cluster import Cluster
-from components.pod import TRUSTED_KEYS, URLS
+from components.connections.registry_login import Login
+from components.pod import REGISTRY, REGISTRY_KEY, TRUSTED_KEYS, URLS
 from journey.model.keys import PRIVATE, PUBLIC, SigningKey, public_id
 from pipelines.placement import SIGNING, SOURCES
 
@@ -36,13 +38,14 @@ class Written:
     outcome: Outcome
 
 
-def make_secrets(cluster: Cluster, given: Values, sources: Values) -> list[Written]:
+def make_secrets(cluster: Cluster, given: Values, sources: Values, logins: Mapping[str, Login]) -> list[Written]:
     """Makes what is missing in the cluster's namespace, the namespace too. What is there stays, but for what is given now.
 
     Args:
         cluster: where to.
         given: names of `GIVEN` > URLs of services outside.
         sources: the variables that project.yaml's sources name > their values in the cluster.
+        logins: image registry > who nodes and pods are there; others' that were given before stay.
 
     Raises:
         Conflict: somebody else makes them at the same time; another call keeps theirs.
@@ -53,6 +56,8 @@ def make_secrets(cluster: Cluster, given: Values, sources: Values) -> list[Writt
     found = {name: _values(cluster, name) for name in (POSTGRES, REDIS, URLS, MLFLOW, SIGNING, SOURCES)}
     everything = wanted(found, given, sources)
     written = [_written(cluster, "Secret", name, _encoded(values), _same(found[name], values)) for name, values in everything.items()]
+    if logins:
+        written.append(_logged_in(cluster, logins))
     return [*written, _trusted(cluster, everything[SIGNING][PUBLIC])]
 
 
@@ -79,18 +84,23 @@ def wanted(found: Mapping[str, Values | None], given: Values, sources: Values) -
         "LEDGER_URL": f"postgresql://journey:{ledger_password}@postgres:5432/journey",
         "REDIS_URL": f"redis://:{redis_password}@redis:6379/0",
         "MLFLOW_URL": "http://mlflow:5000",
-        # MLflow hands it to SQLAlchemy as it is: without the driver's name that would look for psycopg2
-        "BACKEND_URI": f"postgresql+psycopg://mlflow:{mlflow_password}@postgres:5432/mlflow",
+        "BACKEND_URI": f"postgresql://mlflow:{mlflow_password}@postgres:5432/mlflow",
     }
     chosen = {**own, **urls, **backend, **given}
     return {
         POSTGRES: {"POSTGRES_PASSWORD": ledger_password, "MLFLOW_PASSWORD": mlflow_password},
         REDIS: {"REDIS_PASSWORD": redis_password, "password.conf": f"requirepass {redis_password}\n"},
         URLS: {name: chosen[name] for name, secret in GIVEN.items() if secret == URLS},
-        MLFLOW: {"BACKEND_URI": chosen["BACKEND_URI"]},
+        MLFLOW: {"BACKEND_URI": _with_driver(chosen["BACKEND_URI"])},
         SIGNING: _key_pair(found.get(SIGNING) or {}),
         SOURCES: {**(found.get(SOURCES) or {}), **sources},
     }
+
+
+def _with_driver(url: str) -> str:
+    """MLflow hands it to SQLAlchemy as it is: without the driver's name that would look for psycopg2."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 def _password_of(url: str | None, service: str) -> str:
@@ -126,6 +136,15 @@ def _values(cluster: Cluster, secret: str) -> dict[str, str] | None:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
+def _logged_in(cluster: Cluster, logins: Mapping[str, Login]) -> Written:
+    """The logins to image registries, in the form that nodes read."""
+    found = _values(cluster, REGISTRY)
+    there = json.loads((found or {}).get(REGISTRY_KEY, "{}")).get("auths", {})
+    auths = {**there, **{address: {"auth": login.encoded} for address, login in logins.items()}}
+    values = {REGISTRY_KEY: json.dumps({"auths": auths}, sort_keys=True)}
+    return _written(cluster, "Secret", REGISTRY, _encoded(values), _same(found, values), "kubernetes.io/dockerconfigjson")
+
+
 def _trusted(cluster: Cluster, public: str) -> Written:
     """The public key, for all who verify; other people's keys beside it stay, and so does an older own one, which signed versions."""
     there = cluster.get("ConfigMap", TRUSTED_KEYS)
@@ -146,9 +165,12 @@ def _encoded(values: Values) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
 
 
-def _written(cluster: Cluster, kind: Literal["Secret", "ConfigMap"], name: str, data: Values, same: bool | None) -> Written:
+def _written(
+    cluster: Cluster, kind: Literal["Secret", "ConfigMap"], name: str, data: Values, same: bool | None, secret_type: str = ""
+) -> Written:
     """Writes an object; `same`: whether what is there is so already, None where nothing is."""
-    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": _LABELS}, "data": dict(data)}
+    typed = {"type": secret_type} if secret_type else {}
+    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": _LABELS}, **typed, "data": dict(data)}
     if same is None:
         cluster.create(manifest)          # not apply: of two who make it at once, one is told
         return Written(kind, name, "made")

@@ -18,6 +18,9 @@ JOB = "JOURNEY_JOB"                     # names, in executors and operators, the
 SETTINGS = "journey-settings"           # a ConfigMap of variables for all pods, such as JOURNEY_CLOCK; there need be none
 URLS = "journey-urls"                   # the Secret with the URLs of ledger, registry and online store
 HOME_CLAIM = "journey-home"
+REGISTRY = "journey-registry"           # the Secret with logins to image registries: nodes pull with it, pods push; there need be none
+REGISTRY_KEY = ".dockerconfigjson"      # its one key, as Kubernetes wants it
+LOGINS = "DOCKER_AUTH_CONFIG"           # the variable that holds them in a pod: what Docker's config.json would
 TRUSTED_KEYS = "journey-trusted-keys"   # a ConfigMap with the public keys that bundles are verified with
 EXECUTOR: Final = "executor"            # components, as the label names them; `journey-<component>` is the service account
 OPERATOR: Final = "operator"
@@ -71,9 +74,14 @@ def variables(target: str, **more: str) -> list[dict[str, object]]:
     return [{"name": name, "value": value} for name, value in {**common, **more}.items()]
 
 
-def secret_variable(name: str, secret: str = URLS, *, optional: bool = False) -> dict[str, object]:
-    """A variable whose value is the Secret's key of that name."""
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name, "optional": optional}}}
+def secret_variable(name: str, secret: str = URLS, *, key: str = "", optional: bool = False) -> dict[str, object]:
+    """A variable whose value a Secret's key gives, by default the one of that name."""
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key or name, "optional": optional}}}
+
+
+def registry_logins() -> dict[str, object]:
+    """The variable that logs a pod in to image registries, where there is anything to log in with."""
+    return secret_variable(LOGINS, REGISTRY, key=REGISTRY_KEY, optional=True)
 
 
 def literal(word: str) -> str:

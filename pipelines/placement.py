@@ -22,6 +22,7 @@ class Needs:
         variables: Secret > the keys of it that become variables of the same name.
         keys: the Secret whose files lie in JOURNEY_KEYS; "" for none.
         trusted: whether the public keys that are trusted lie in JOURNEY_KEYS.
+        logins: whether it logs in to the image registry, with what the Secret for that holds.
         volume: the claim and the folder of the data that sources are read from; empty for none.
         cpu, memory: Kubernetes' quantities; "" for no word about it.
     """
@@ -29,6 +30,7 @@ class Needs:
     variables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     keys: str = ""
     trusted: bool = False
+    logins: bool = False
     volume: tuple[str, str] | tuple[()] = ()
     cpu: str = ""
     memory: str = ""
@@ -77,6 +79,7 @@ def _needs(step: str, project: Project, target: Target) -> Needs:
         variables=_variables(step, project, target),
         keys=SIGNING if step == PACKAGE else "",
         trusted=step in (CHOOSE, REGISTER),         # both open bundles: the champion's, and the new one
+        logins=step == CONTAINERIZE,
         volume=(target.data.claim, target.data.path) if reads and target.data else (),
         cpu=resources.cpu or "",
         memory=resources.memory or "",

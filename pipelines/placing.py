@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from kfp import kubernetes
 from kfp.dsl.pipeline_task import PipelineTask
 
-from components.pod import KEYS, TRUSTED_KEYS
+from components.pod import KEYS, LOGINS, REGISTRY, REGISTRY_KEY, TRUSTED_KEYS
 from pipelines.placement import Needs, Placement
 
 
@@ -27,6 +27,8 @@ def _mounted(task: PipelineTask, needs: Needs) -> None:
         kubernetes.use_config_map_as_volume(task, TRUSTED_KEYS, KEYS)
     if needs.keys or needs.trusted:
         task.set_env_variable("JOURNEY_KEYS", KEYS)
+    if needs.logins:
+        kubernetes.use_secret_as_env(task, REGISTRY, {REGISTRY_KEY: LOGINS}, optional=True)
     if needs.volume:
         claim, path = needs.volume
         kubernetes.mount_pvc(task, claim, path)

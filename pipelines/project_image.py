@@ -54,10 +54,10 @@ def registry_of(address: str, cluster: Cluster, environment: Mapping[str, str]) 
     Args:
         address: `host:port`; `SERVICE.NAMESPACE.svc:PORT` is a service.
         cluster: with the account that may use the service's proxy.
-        environment: of this process: tells whether it runs inside.
+        environment: of this process: tells whether it runs inside, and where logins are.
     """
     service = _SERVICE.match(address)
     if service is None or environment.get(INSIDE) or service["namespace"] != cluster.namespace:
-        return ImageRegistry.at(address)
+        return ImageRegistry.at(address, environment)
     url, client = cluster.proxy(service["service"], int(service["port"]))
     return ImageRegistry(f"{address} through {cluster.server.url}", url, client)

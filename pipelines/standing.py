@@ -48,7 +48,7 @@ class Standing:
         from components.release.containerize import BASE_DIGEST
 
         try:
-            with ImageRegistry.at(resolved(str(self.target.push or self.target.images), os.environ)) as images:
+            with ImageRegistry.at(resolved(str(self.target.push or self.target.images), os.environ), os.environ) as images:
                 base, found = images.image(SERVING_IMAGE, VERSION), images.image(self.model, reference.rpartition("@")[2])
                 if base is None or found is None:
                     return False

@@ -7,13 +7,14 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
 
 from components.connections.registry_answers import NOT_A_REGISTRY, Answers
+from components.connections.registry_login import RegistryAuth, login_of
 from components.oci import INDEXES, MANIFESTS, Descriptor, Document, Image, Index, Manifest, digest_of
 from journey.errors import Unavailable, Untrusted
 
@@ -27,24 +28,36 @@ _Kind = TypeVar("_Kind", bound=Document)
 class ImageRegistry:
     """One registry; a context manager that closes its connections."""
 
-    def __init__(self, name: str, url: str, client: httpx.Client) -> None:
+    def __init__(self, name: str, url: str, client: httpx.Client, room: str = "") -> None:
         """Speaks to the registry through a client, which is closed with it.
 
         Args:
             name: what messages call it: its address, such as `registry.payments.svc:5000`.
             url: where its API is, without `/v2`; may have a path, as the service proxy of Kubernetes has.
             client: with the credentials that `url` needs.
+            room: what all repositories' names begin with, as `acme` in `registry.example/acme`.
         """
         self.name = name
+        self._room = f"{room}/" if room else ""
         self.api = f"{url.rstrip('/')}/v2/"
         self._answers = Answers(name, client, self.api)
 
     @classmethod
-    def at(cls, address: str) -> Self:
-        """The registry at `host:port`: over http on this machine and inside the cluster (`*.svc`), else over https."""
-        near = _PLAIN.match(address) is not None
-        client = httpx.Client(timeout=SECONDS, trust_env=not near)      # a proxy of the environment is for what is far
-        return cls(address, f"{'http' if near else 'https'}://{address}", client)
+    def at(cls, address: str, environment: Mapping[str, str]) -> Self:
+        """The registry at `host[:port][/room]`: over http on this machine and inside the cluster (`*.svc`), else over https.
+
+        Args:
+            address: of the registry, and what the names of all repositories there begin with.
+            environment: says where logins are, as `registry_login.login_of` has it.
+
+        Raises:
+            ProjectError: what is there about logins can't be read.
+        """
+        host, _, room = address.rstrip("/").partition("/")
+        near = _PLAIN.match(host) is not None
+        login = RegistryAuth(host, login_of(host, environment))
+        client = httpx.Client(timeout=SECONDS, trust_env=not near, auth=login)      # a proxy of the environment is for what is far
+        return cls(address, f"{'http' if near else 'https'}://{host}", client, room)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +101,7 @@ class ImageRegistry:
         Raises:
             Untrusted: it has one of another size under this digest.
         """
-        response = self._answers.of("HEAD", f"{self.api}{repository}/blobs/{descriptor.digest}")
+        response = self._answers.of("HEAD", self._blob(repository, descriptor))
         if response is None:
             return False
         size = response.headers.get("Content-Length", descriptor.size)      # a proxy in between may leave it out
@@ -107,7 +120,7 @@ class ImageRegistry:
             Unavailable: `source` hasn't got it, or the registry doesn't answer, refuses or is full.
             Untrusted: what came isn't what the digest says.
         """
-        begun = self._answers.of("POST", f"{self._uploads(repository)}?mount={descriptor.digest}&from={source}")
+        begun = self._answers.of("POST", f"{self._uploads(repository)}?mount={descriptor.digest}&from={self._room}{source}")
         if begun is None or begun.status_code != httpx.codes.CREATED:
             self._upload(repository, descriptor, self._download(source, descriptor), begun)
 
@@ -137,22 +150,25 @@ class ImageRegistry:
 
     def _reachable(self, location: str, repository: str) -> str:
         """Where an upload goes on, as it can be reached from here: a registry behind a proxy names itself, which may be out of reach."""
-        _, own, rest = location.partition(f"/v2/{repository}/blobs/uploads/")
+        _, own, rest = location.partition(f"/v2/{self._room}{repository}/blobs/uploads/")
         return self._uploads(repository) + rest if own else str(httpx.URL(self.api).join(location))
 
     def _download(self, repository: str, descriptor: Descriptor) -> Iterator[bytes]:
         what, content, size = self._told(repository, descriptor), hashlib.sha256(), 0
-        for piece in self._answers.pieces(f"{self.api}{repository}/blobs/{descriptor.digest}", what):
+        for piece in self._answers.pieces(self._blob(repository, descriptor), what):
             content.update(piece)
             size += len(piece)
             yield piece
         _require(what, f"{descriptor.size} bytes of {descriptor.digest}", f"{size} bytes of sha256:{content.hexdigest()}")
 
     def _uploads(self, repository: str) -> str:
-        return f"{self.api}{repository}/blobs/uploads/"
+        return f"{self.api}{self._room}{repository}/blobs/uploads/"
+
+    def _blob(self, repository: str, descriptor: Descriptor) -> str:
+        return f"{self.api}{self._room}{repository}/blobs/{descriptor.digest}"
 
     def _manifest(self, repository: str, reference: str) -> str:
-        return f"{self.api}{repository}/manifests/{reference}"
+        return f"{self.api}{self._room}{repository}/manifests/{reference}"
 
     def _told(self, repository: str, descriptor: Descriptor) -> str:
         return f"{self.name}/{repository}, {descriptor.media_type}"

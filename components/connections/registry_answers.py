@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 from httpx import USE_CLIENT_DEFAULT
 
+from components.connections.registry_login import LOG_IN
 from journey.errors import Unavailable
 
 NOT_A_REGISTRY = "Is the address right (targets.*.push of project.yaml)? `curl -i ADDRESS/v2/` of a registry answers 200 or 401."
@@ -14,8 +15,8 @@ _DISK_FULL = ("no space left", '"Err":28', "ENOSPC")       # 28 is Linux's ENOSP
 _TOLD_CHARACTERS = 300
 _ADVICE = {
     400: "The registry found the upload damaged or cut short: try again.",
-    401: "Log in isn't supported: name a registry that lets this network push, or one behind a proxy that adds the login.",
-    403: "Let this network (or the proxy's login) pull and push there.",
+    401: LOG_IN,
+    403: "Let this network and this login pull and push there.",
     405: "Is the registry read-only?",
     413: "A proxy in front of the registry limits bodies: raise its limit (nginx: client_max_body_size 0).",
     429: "Too many requests: try again later.",

@@ -107,7 +107,7 @@ def containerize_model(
 
     addition = model_addition(name, Path(bundle.path))
     nodes = resolved(registry["images"], os.environ)
-    with ImageRegistry.at(resolved(registry.get("push") or nodes, os.environ)) as images:
+    with ImageRegistry.at(resolved(registry.get("push") or nodes, os.environ), os.environ) as images:
         digest = containerize(images, Named(SERVING_IMAGE, VERSION), Named(name, f"v{version}"), addition)
     reference = f"{nodes}/{name}@{digest}"
     ledger = Ledger.connect(Places(Target.model_validate(records), Path(os.environ["JOURNEY_HOME"]), os.environ).ledger)

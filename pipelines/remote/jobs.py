@@ -16,6 +16,7 @@ from components.pod import (
     labels,
     literal,
     pod_security,
+    registry_logins,
     scratch,
     secret_variable,
     settings,
@@ -117,4 +118,7 @@ def _variables(command: Command) -> list[dict[str, object]]:
     given = {name: literal(value) for name, value in command.variables.items()}
     own = {"JOURNEY_KEYS": KEYS, IMAGE: command.image, JOB: command.name, **given}
     who = [field_variable("JOURNEY_POD_NAME", "metadata.name"), field_variable("JOURNEY_POD_UID", "metadata.uid")]
-    return [*variables(command.target, **own), *who, *(secret_variable(name) for name in command.urls)]
+    secret = [secret_variable(name) for name in command.urls]
+    if command.component == EXECUTOR:       # it asks the registry whether a version's image is still there
+        secret.append(registry_logins())
+    return [*variables(command.target, **own), *who, *secret]

@@ -1,12 +1,14 @@
 """The secrets of a namespace: made once, at random, kept, and never shown."""
 
 import base64
+import json
 from urllib.parse import urlsplit
 
 import pytest
 
 from app.cluster_secrets import GIVEN, MLFLOW, POSTGRES, REDIS, make_secrets, missing, wanted
-from components.pod import TRUSTED_KEYS, URLS
+from components.connections.registry_login import Login
+from components.pod import REGISTRY, REGISTRY_KEY, TRUSTED_KEYS, URLS
 from journey.errors import Conflict
 from journey.model.keys import SigningKey, Trusted, key_id
 from pipelines.placement import SIGNING, SOURCES
@@ -47,7 +49,7 @@ def cluster() -> Namespace:
 
 
 def made(cluster: Namespace, given: dict[str, str] | None = None, sources: dict[str, str] | None = None) -> dict[str, str]:
-    return {one.name: one.outcome for one in make_secrets(cluster, given or {}, sources or {})}
+    return {one.name: one.outcome for one in make_secrets(cluster, given or {}, sources or {}, {})}
 
 
 def test_an_empty_cluster_gets_the_namespace_and_all_that_pods_refer_to(cluster):
@@ -94,6 +96,12 @@ def test_what_is_given_now_replaces_what_was_there_and_stays(cluster):
     assert cluster.secret(SOURCES) == {"BANK_URL": "sqlite:////new.db", "OTHER": "x"}
     made(cluster)
     assert cluster.secret(URLS)["LEDGER_URL"] == outside["LEDGER_URL"]
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_url_of_a_database_outside_names_the_driver_that_mlflow_needs(cluster, scheme):
+    made(cluster, given={"BACKEND_URI": f"{scheme}://mlflow:x@db.example/mlflow"})
+    assert cluster.secret(MLFLOW)["BACKEND_URI"] == "postgresql+psycopg://mlflow:x@db.example/mlflow"
 
 
 def test_a_lost_password_is_found_again_in_the_url_that_holds_it(cluster):
@@ -151,6 +159,17 @@ def test_keys_of_other_people_stay_beside_it(cluster):
     assert cluster.objects["ConfigMap", TRUSTED_KEYS]["data"]["release.pub"] == "theirs"
 
 
+def test_logins_to_registries_are_kept_beside_each_other_in_the_form_that_nodes_read(cluster):
+    make_secrets(cluster, {}, {}, {"one.example": Login("ada", "old"), "two.example": Login("bob", "b")})
+    outcomes = {one.name: one.outcome for one in make_secrets(cluster, {}, {}, {"one.example": Login("ada", "new")})}
+    assert outcomes[REGISTRY] == "changed"
+    assert cluster.objects["Secret", REGISTRY]["type"] == "kubernetes.io/dockerconfigjson"
+    auths = json.loads(cluster.secret(REGISTRY)[REGISTRY_KEY])["auths"]
+    assert {name: base64.b64decode(entry["auth"]) for name, entry in auths.items()} == {"one.example": b"ada:new", "two.example": b"bob:b"}
+    assert REGISTRY not in made(cluster), "who gives no login leaves it"
+    assert json.loads(cluster.secret(REGISTRY)[REGISTRY_KEY])["auths"] == auths
+
+
 def test_of_two_who_make_them_at_once_one_is_told(cluster, monkeypatch):
     monkeypatch.setattr(cluster, "get", lambda kind, name: None)
     cluster.objects["Secret", REDIS] = {"data": {}}
@@ -164,7 +183,7 @@ def test_what_the_sources_lack_is_named(cluster):
 
 
 def test_what_is_told_of_a_secret_holds_none_of_it(cluster):
-    told = str(make_secrets(cluster, {}, {"BANK_URL": "sqlite:////data/bank.db"}))
+    told = str(make_secrets(cluster, {}, {"BANK_URL": "sqlite:////data/bank.db"}, {"registry.example": Login("ada", "s3cret")}))
     for values in cluster.secrets().values():
         for value in values.values():
             assert value not in told

@@ -70,7 +70,8 @@ def test_a_token_is_given_to_those_alone_who_speak_to_the_kubernetes_api(pods):
 def test_the_private_key_and_the_passwords_are_in_no_pod_that_does_not_need_them(pods):
     needed = {
         "postgres": {"postgres"}, "redis": {"redis"}, "mlflow": {"mlflow"}, "refresh": {"journey-urls", "journey-sources"},
-        "trigger": {"journey-urls"}, "executor": {"journey-urls"}, "operator": {"journey-urls"}, "server": {"journey-urls"},
+        "trigger": {"journey-urls"}, "executor": {"journey-urls", "journey-registry"}, "operator": {"journey-urls"},
+        "server": {"journey-urls"},
     }  # fmt: skip
     for pod in pods:
         component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "")

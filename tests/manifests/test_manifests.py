@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.image import VERSION
-from components.pod import EXECUTOR, HOME_CLAIM, OPERATOR, TRUSTED_KEYS, URLS, USER, labels
+from components.pod import EXECUTOR, HOME_CLAIM, OPERATOR, REGISTRY, TRUSTED_KEYS, URLS, USER, labels
 from journey.step_names import CONTAINERIZE, REGISTER
 from pipelines.placement import INGEST, SIGNING, SOURCES
 
@@ -158,6 +158,17 @@ def test_no_role_can_read_secrets_run_commands_in_pods_or_use_a_wildcard(overlay
         for rule in role["rules"]:
             assert not TOO_MUCH & set(rule["resources"]), name
             assert "*" not in rule["verbs"] + rule["apiGroups"], name
+
+
+def test_prometheus_may_look_for_pods_where_it_asks_kubernetes_and_nothing_where_it_asks_dns(everything):
+    looks = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    assert named(everything["manifests/overlays/prod"], "Role")["prometheus"]["rules"] == looks
+    assert "prometheus" not in named(everything["manifests/overlays/kind"], "Role")
+
+
+def test_nodes_pull_with_the_login_to_a_registry_outside(everything):
+    for account in named(everything["manifests/overlays/prod"], "ServiceAccount").values():
+        assert account["imagePullSecrets"] == [{"name": REGISTRY}]
 
 
 def test_secrets_are_referred_to_and_never_held(overlay):

@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]
 
 @pytest.fixture
 def registry(server: RegistryServer) -> Iterator[ImageRegistry]:
-    with ImageRegistry.at(server.address) as opened:
+    with ImageRegistry.at(server.address, {}) as opened:
         push_base(opened, STEP_IMAGE)
         yield opened
 

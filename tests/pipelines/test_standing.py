@@ -33,7 +33,7 @@ def server(tmp_path: Path):
 
 def made(server: RegistryServer, ledger: Ledger) -> str:
     """An image of version 1 on top of the base, recorded."""
-    with ImageRegistry.at(server.address) as registry:
+    with ImageRegistry.at(server.address, {}) as registry:
         digest = containerize(registry, BASE, IMAGE, Addition("/opt/journey/bundle", {"manifest.json": b"{}"}))
     reference = f"localhost:5000/visits@{digest}"
     ledger.record_image("visits", 1, reference, NOW)
@@ -43,19 +43,19 @@ def made(server: RegistryServer, ledger: Ledger) -> str:
 def test_an_image_stands_while_ledger_and_registry_have_it_on_the_base_of_today(server, ledger):
     target = Target(images="localhost:5000", push=server.address)
     standing = Standing(ledger, "visits", target)
-    with ImageRegistry.at(server.address) as registry:
+    with ImageRegistry.at(server.address, {}) as registry:
         push_base(registry)
     reference = made(server, ledger)
     assert standing.holds("containerize-model", {"image": reference})
     assert not standing.holds("containerize-model", {"image": reference.replace("sha256:", "sha256:0")}), "the ledger names another"
-    with ImageRegistry.at(server.address) as registry:
+    with ImageRegistry.at(server.address, {}) as registry:
         push_base(registry, word="the server's code of tomorrow")
     assert not standing.holds("containerize-model", {"image": reference}), "the base has changed"
     assert standing.holds("containerize-model", {"image": made(server, ledger)})
 
 
 def test_an_image_that_the_registry_lost_is_made_anew(server, ledger, tmp_path):
-    with ImageRegistry.at(server.address) as registry:
+    with ImageRegistry.at(server.address, {}) as registry:
         push_base(registry)
     reference = made(server, ledger)
     with running_registry(tmp_path / "another") as empty:

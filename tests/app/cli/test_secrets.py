@@ -28,12 +28,16 @@ def ended(words: list[str]) -> int:
         (["--target", "kind", "--source", "BANK"], "--source: expected some of BANK_URL, found BANK."),
         (["--target", "kind", "--given", "DATABASE"], "--given: expected some of LEDGER_URL"),
         (["--target", "kind", "--source", "BANK_URL"], "expected the environment variable BANK_URL to be set"),
+        (["--target", "kind", "--login"], "found none for localhost:5000 or registry.payments.svc:5000. Call `docker login loc"),
         (["--target", "local"], "target 'local': expected the namespace of a cluster, found none (engine local)"),
         (["--target", "moon"], "found 'moon'"),
     ],
 )
 def test_a_wrong_word_is_refused_with_what_would_be_right(words, found, project, monkeypatch, capsys, tmp_path):
     monkeypatch.delenv("BANK_URL", raising=False)
+    for name in ("DOCKER_AUTH_CONFIG", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path)))
     assert ended(["secrets", "-p", project, *words]) == 1
     assert found in capsys.readouterr().err

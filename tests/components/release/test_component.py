@@ -45,7 +45,7 @@ def test_a_version_becomes_an_image_that_the_ledger_knows_by_digest_the_same_eac
     now = clock_of({}).now()
     version = ledger.register_version(Registration("payments", digest, str(bundle), "r", ("", ""), now, "test"))
     artifact = SimpleNamespace(path=str(bundle), metadata={})
-    with running_registry(tmp_path / "registry") as server, ImageRegistry.at(server.address) as registry:
+    with running_registry(tmp_path / "registry") as server, ImageRegistry.at(server.address, {}) as registry:
         push_base(registry, SERVING_IMAGE)
         where = {"images": "localhost:5000", "push": server.address}
         given = {"name": "payments", "version": version, "registry": where, "records": {}, "bundle": artifact}

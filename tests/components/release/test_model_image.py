@@ -57,7 +57,7 @@ def test_the_engine_pulls_the_image_and_it_answers_without_root_or_a_root_to_wri
 ) -> None:
     bundle = tmp_path / "bundle"
     write_tiny_bundle(bundle, tmp_path / "keys", 3.0)
-    with ImageRegistry.at(based.address) as registry:
+    with ImageRegistry.at(based.address, {}) as registry:
         digest = containerize(registry, Named(SERVING_IMAGE, VERSION), Named("tiny", "v1"), model_addition("tiny", bundle))
     reference = f"{based.address}/tiny@{digest}"
     docker("pull", reference)
