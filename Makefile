@@ -36,8 +36,8 @@ test: $(MADE)  ## the tests, in under five minutes
 	$(QUIET) $(PYTEST) -m 'not acceptance and not cluster' $(SIDE_BY_SIDE)
 
 acceptance: $(MADE)  ## the long runs: demonstration, census, kfp.local, kills, cut network
-	$(QUIET) $(PYTEST) -m 'acceptance and not alone' $(SIDE_BY_SIDE)
-	$(QUIET) $(PYTEST) -m 'acceptance and alone'
+	$(QUIET) $(PYTEST) -m 'acceptance and not alone' $(SIDE_BY_SIDE) --durations=10
+	$(QUIET) $(PYTEST) -m 'acceptance and alone' --durations=10
 
 check: $(MADE)  ## lint, types and the layers of the design
 	$(BIN)/ruff check .
@@ -70,7 +70,7 @@ TARGET ?= kind
 OVERLAY ?= kind
 SOURCES ?=
 
-cluster-secrets: $(MADE)  ## random secrets of PROJECT's TARGET; those that are there are kept (SOURCES: variables that its sources name)
+cluster-secrets: kubectl $(MADE)  ## random secrets of PROJECT's TARGET; those that are there are kept (SOURCES: variables that its sources name)
 	$(QUIET) $(BIN)/journey secrets -p $(PROJECT) --target $(TARGET) $(addprefix --source ,$(SOURCES))
 
 apply: kubectl  ## manifests/overlays/OVERLAY to the cluster of KUBECONFIG

@@ -91,6 +91,17 @@ def test_the_cluster_tests_end_well_only_if_the_tests_did_and_all_was_deleted(tr
     assert "everything deleted" in asked.stderr
 
 
+@pytest.mark.parametrize(("status", "ended"), [("apiserver up", False), ("apiserver down", True)])
+def test_a_cluster_that_was_up_stays_and_one_that_was_brought_up_is_ended(tree, status, ended):
+    rest = "for n in 1 2 3 4 5 6 7 8; do sleep 0.02; echo; done"          # of the status, which is longer than its first line
+    answers = f'status) echo "{status}"; {rest};; env) echo export KUBECONFIG=there;; down) touch {tree}/ended;;'
+    command(tree / "commands", "kube", f"case $1 in {answers} esac")
+    variables = {"KUBE": str(tree / "commands/kube"), "TESTS_END_WITH": "0", "DELETION_ENDS_WITH": "0"}
+    asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", **variables)
+    assert asked.returncode == 0, asked.stderr
+    assert (tree / "ended").exists() is ended
+
+
 def test_kind_passes_on_the_ports_that_the_overlay_opens():
     [node] = yaml.safe_load((ROOT / "kind-config.yaml").read_text())["nodes"]
     ports = ROOT / "manifests" / "addons" / "node-ports"

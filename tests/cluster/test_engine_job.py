@@ -27,7 +27,6 @@ MANIFESTS = (
     "executor/role.yaml",
     "executor/rolebinding.yaml",
     "step/serviceaccount.yaml",
-    "home/persistentvolumeclaim.yaml",
 )
 
 
@@ -37,8 +36,8 @@ class Room:
 
     cluster: Cluster
 
-    def start(self, run: str, pipeline: str) -> str:
-        """Starts an executor; gives its pod's name."""
+    def start(self, run: str, pipeline: str, *, owns: bool = True) -> str:
+        """Starts an executor; gives its pod's name. Pods that it doesn't own are not collected with it."""
         parts = (common.home(), common.scratch())
         who = [common.field_variable("JOURNEY_POD_NAME", "metadata.name"), common.field_variable("JOURNEY_POD_UID", "metadata.uid")]
         script = {"name": "toys", "configMap": {"name": "toys"}}
@@ -47,7 +46,7 @@ class Room:
             "image": IMAGE,
             "imagePullPolicy": "IfNotPresent",
             "command": ["python", "/toys/toy_pipelines.py", run, pipeline],
-            "env": [*common.variables("kind", NAMESPACE=NAMESPACE, JOURNEY_IMAGE=IMAGE), *who],
+            "env": [*common.variables("kind", NAMESPACE=NAMESPACE, JOURNEY_IMAGE=IMAGE), *(who if owns else ())],
             "securityContext": common.container_security(),
             "volumeMounts": [*(part.mount for part in parts), {"name": "toys", "mountPath": "/toys"}],
         }
@@ -101,6 +100,8 @@ def room() -> Iterator[Room]:
     try:
         files = [word for file in MANIFESTS for word in ("-f", str(ROOT / "manifests" / "base" / file))]
         subprocess.run(["kubectl", "--namespace", NAMESPACE, "apply", *files], check=True, capture_output=True)
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}       # one node's: kind has no others
+        cluster.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": common.HOME_CLAIM}, "spec": claim})
         data = {"toy_pipelines.py": (Path(__file__).parent / "toy_pipelines.py").read_text()}
         cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "toys"}, "data": data})
         yield Room(cluster)
@@ -184,9 +185,9 @@ def test_a_pod_that_is_deleted_while_it_runs_is_made_anew_and_nothing_is_doubled
 
 
 def test_an_executor_that_is_told_to_end_takes_its_pods_with_it(room: Room) -> None:
-    executor = room.start("again", "bad")
+    executor = room.start("again", "bad", owns=False)
     room.wait(lambda: bool(room.steps("again")))
 
-    room.cluster.delete("Pod", executor, grace_seconds=1)
+    room.cluster.delete("Pod", executor)
 
     room.wait(lambda: all(pod.metadata.deletion_timestamp for pod in room.steps("again")), seconds=60)

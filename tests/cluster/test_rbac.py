@@ -88,7 +88,8 @@ def rules(kubectl, *who: str) -> set[str]:
     for rule in answer["status"]["resourceRules"]:
         for group in rule["apiGroups"]:
             named = [f" {name}" for name in rule.get("resourceNames", ())] or [""]
-            resources = [resource + (f".{group}" if group else "") for resource in rule["resources"] if group != "authorization.k8s.io"]
+            others = [resource for resource in rule["resources"] if not resource.startswith("selfsubject")]     # of oneself, which all may
+            resources = [resource + (f".{group}" if group else "") for resource in others]
             found |= {f"{verb} {resource}{name}" for verb in rule["verbs"] for resource in resources for name in named}
     return found
 

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from components.connections.cluster import Cluster
+from journey.step_names import STEPS
 from tests.cluster.conftest import PROJECT, TARGET, Kubectl, Laptop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -115,6 +116,13 @@ def test_a_second_run_looks_at_the_sources_and_finds_all_else_done(first_run: di
     assert (again["version"], again["bundle_digest"]) == (first_run["version"], first_run["bundle_digest"])
 
 
+def test_other_candidates_are_another_version_of_the_same_data(first_run: dict, second_run: dict) -> None:
+    cached = {step["name"] for step in second_run["steps"] if step["cached"]}
+    assert set(STEPS[:STEPS.index("identify-candidates")]) <= cached
+    assert not {"train-model", "package-model", "register-model"} & cached
+    assert second_run["bundle_digest"] != first_run["bundle_digest"]
+
+
 def test_a_step_whose_pod_is_killed_is_tried_again_and_nothing_is_doubled(
     first_run: dict, laptop: Laptop, kubectl: Kubectl, tmp_path: Path
 ) -> None:
@@ -183,4 +191,4 @@ def test_ctrl_c_takes_the_run_and_its_pods_out_of_the_cluster(first_run: dict, l
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Finished steps are kept: the next run goes on from there." in err
-    assert kubectl.json("get", "jobs,pods", f"--selector=journey/run={run}")["items"] == []
+    soon(lambda: not kubectl.json("get", "jobs,pods", f"--selector=journey/run={run}")["items"], "nothing of the run", 60)

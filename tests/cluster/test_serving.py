@@ -97,7 +97,8 @@ def load(promoted: dict, rows: list[dict], cluster: Cluster) -> Iterator[str]:
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
     }  # fmt: skip
     name = outside.create({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "journey-load-"},
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"generateName": "journey-load-", "labels": {"app.kubernetes.io/part-of": "journey-tests"}},
         "spec": {"restartPolicy": "Never", "automountServiceAccountToken": False, "containers": [container]},
     })  # fmt: skip
     try:

@@ -92,6 +92,9 @@ def lost() -> None:
 
 
 def main() -> None:
+    from app.interruption import heed_sigterm
+
+    heed_sigterm()
     from google.protobuf import json_format
 
     from components.connections.cluster import Cluster
