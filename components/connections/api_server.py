@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -63,11 +63,12 @@ class ApiServer:
 
     Attributes:
         origin: where its address comes from, for messages: `KUBECONFIG …`, or the pod's service account.
+        known: whether the address is right for sure: it has answered, or Kubernetes itself gave it to this pod.
     """
 
     credentials: Credentials
     origin: str
-    _answered: bool = field(default=False, init=False)
+    known: bool = False
 
     def __post_init__(self) -> None:
         self._tls = _tls(self.credentials, self.origin)
@@ -87,7 +88,7 @@ class ApiServer:
         try:
             if _SERVICE_ACCOUNT.is_file():
                 config.load_incluster_config(client_configuration=credentials)
-                return cls(credentials, "the pod's service account")
+                return cls(credentials, "the pod's service account", known=True)
             # said here, because the library looks at the environment when it is imported, and never again
             config.load_kube_config(config_file=os.environ.get("KUBECONFIG") or None, client_configuration=credentials)
         except Exception as error:      # the client raises whatever a file of another form makes it stumble over
@@ -131,12 +132,12 @@ class ApiServer:
                     raise self.unreachable(what, error) from error
                 doubtful = doubtful or not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             else:
-                self._answered = True
+                self.known = True
                 if method == "POST" and answer.status_code == 409 and doubtful:
                     return body or {}
                 if pause is None or answer.status_code not in _PASSING:
                     return self._read(answer, what)
-                doubtful = True
+                doubtful = doubtful or answer.status_code != httpx.codes.TOO_MANY_REQUESTS      # who is told to wait has made nothing
             time.sleep(pause)
         raise AssertionError("the last pause is None")
 
@@ -152,7 +153,7 @@ class ApiServer:
         request = self._client.build_request("GET", self.url + path, headers=_HEADERS, timeout=timeout)
         answer = self._client.send(request, stream=True)
         try:
-            self._answered = True
+            self.known = True
             if answer.is_error:
                 answer.read()
                 self._read(answer, what)
@@ -171,9 +172,8 @@ class ApiServer:
 
     def _pauses(self) -> Iterator[float | None]:
         """How long to wait after each failure; None: no more."""
-        ends = time.monotonic() + (_PATIENCE_SECONDS if self._answered else _FIRST_PATIENCE_SECONDS)
-        pause = _FIRST_PAUSE_SECONDS
-        while time.monotonic() + pause < ends:
+        began, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
+        while time.monotonic() + pause - began < (_PATIENCE_SECONDS if self.known else _FIRST_PATIENCE_SECONDS):
             yield pause
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         yield None

@@ -28,11 +28,12 @@ def followed(
         the lines without their times.
 
     Raises:
-        Absent, ProjectError: there is no log, or none yet. Forbidden: it may not be read. What `unreachable` gives.
+        Absent, ProjectError: there is no log, or none yet. Forbidden: it may not be read. What `unreachable` and `runs` raise.
     """
     newest, seen, tries = "", 0, 0            # the newest time, and how many lines of that time there were
     while True:
-        known, broken = seen, None
+        known = seen
+        broken: Exception | None = None
         catching_up = bool(newest)            # lines of one connection needn't be in the order of their times: two streams are merged
         try:
             for line in opened(newest or None):
@@ -46,10 +47,18 @@ def followed(
                     seen = seen + 1 if found["at"] == newest else 1 if found["at"] > newest else seen
                     newest = max(newest, found["at"])
                     yield found["text"]
-        except (Absent, Forbidden, ProjectError):
-            if newest:                        # it was there: by now it has been taken away, with its pod or before it
+        except (Forbidden, ProjectError):
+            if newest:                        # it was there: the node has put it away with its container
                 return
             raise
+        except Absent as error:
+            if not runs():                    # it has been taken away with its pod; or there is none yet
+                if newest:
+                    return
+                raise
+            broken = error                    # a kubelet that was started anew doesn't know its pods for a moment
+        except httpx.ReadTimeout:             # silence is no break
+            pass
         except (httpx.TransportError, Unavailable) as error:
             broken = error
         if not (broken or runs()):

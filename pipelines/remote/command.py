@@ -3,12 +3,14 @@
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.connections.cluster import Cluster
 from components.image import PROJECT_FOLDER
 from components.pod import HOME, OPERATOR
+from journey.errors import JourneyError
 from journey.project import load_project
 from journey.sections import Target
 from pipelines.placement import target_of
@@ -98,7 +100,8 @@ def carried_out(cluster: Cluster, command: Command, streams: Streams) -> int:
                 streams.out(str(event.fields["text"]))
             else:
                 streams.err(line)
-    take_away(cluster, command.name)
+    with suppress(JourneyError):        # what is left of it goes after a day
+        take_away(cluster, command.name)
     assert follower.exit_code is not None, "lines() ends with an exit code, or raises"
     return follower.exit_code
 

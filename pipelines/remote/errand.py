@@ -44,7 +44,7 @@ def under_way(cluster: Cluster, command: Command, said: Callable[[str], None]) -
 
 
 def take_away(cluster: Cluster, job: str) -> None:
-    """Deletes a Job with its pods, and waits until they have ended: the home's lock is free then."""
+    """Deletes a Job with its pods, and waits until they have ended: the home's lock is free then. Pods of steps follow within seconds."""
     cluster.delete("Job", job, propagation="Foreground")
     ends = time.monotonic() + _GONE_SECONDS
     while cluster.get("Job", job) is not None and time.monotonic() < ends:

@@ -133,6 +133,8 @@ class Follower:
             except (Absent, ProjectError):      # the pod is gone, or its container: the log with it. How it ended is looked at next
                 return
             except Unavailable as error:
+                if self._newest() is not None:      # its node is silent, and another pod goes on in its place
+                    return
                 if rest == 1:
                     raise Unavailable(f"{error} {self._on_its_own}") from error
                 self.said(f"the log of pod {pod} is silent; it is followed on")
@@ -142,9 +144,12 @@ class Follower:
 
         Raises:
             Lost: another pod would do no better.
+            Unavailable: it hasn't ended.
         """
         found = self._at_rest(pod)
         code = _exit_code(found) if found else None
+        if found is not None and code is None and not self._is_replaced(found):
+            raise Unavailable(f"pod {pod}: expected its log to the end, found it cut off while the pod runs. {self._on_its_own}")
         killed = code is None or code >= _SIGNALLED
         if code is not None and not (killed or (self.again and code)):
             self.exit_code = code
@@ -154,6 +159,9 @@ class Follower:
         if not self.again or (why is not None and why.reason == "OOMKilled"):
             raise Lost(f"Job {self._title}: {self._lost}")
         self.said(self._lost)
+
+    def _is_replaced(self, pod: Json) -> bool:
+        return Pod.read(pod).metadata.deletion_timestamp is not None or self._newest() is not None
 
     def _at_rest(self, pod: str) -> Json | None:
         """The pod once its container has ended; None where the pod is gone."""

@@ -38,13 +38,16 @@ class LogCopy:
         Returns:
             the end of the pod's log, or where the pod is gone of what came of it.
         """
+        if self._follower:          # its stream ends when the node has told all: as a rule, it has
+            self._follower.join(_LAST_LINES_SECONDS)
         found = self._path.with_suffix(".whole")
         try:
             self._write_whole(found)
             with self._writing:
                 self._closed = True
                 came = self._path.stat().st_size - self._start
-                if found.stat().st_size > came:         # a node that is putting the container away may have nothing left to tell
+                # a node that is putting the container away, or has begun a new file of the log, may have less to tell
+                if found.stat().st_size > came:
                     with found.open("rb") as source, self._path.open("r+b") as file:
                         file.seek(self._start)
                         shutil.copyfileobj(source, file)
@@ -57,8 +60,7 @@ class LogCopy:
             try:
                 file.writelines(f"{line}\n".encode() for line in self._cluster.log_lines(self._pod, follow=False))
             except JourneyError:        # gone with its pod, or its node: the lines that came are all there is
-                if self._follower:
-                    self._follower.join(_LAST_LINES_SECONDS)
+                return
 
     def _end(self) -> str:
         with self._path.open("rb") as file:

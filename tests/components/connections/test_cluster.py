@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -107,6 +108,26 @@ def test_an_object_whose_answer_was_lost_is_no_conflict_with_itself(server: Writ
     server.answer(f"POST {PODS}", Answer(0), refused(409, "already exists"))
 
     assert server.cluster.create(POD) == "x"
+
+
+def test_another_ones_object_is_none_of_ours_though_we_were_told_to_wait_first(server: WrittenServer) -> None:
+    server.answer(f"POST {PODS}", refused(429, "slowly"), refused(409, "already exists"))
+
+    with pytest.raises(Conflict):
+        server.cluster.create(POD)
+
+
+def test_a_server_that_is_surely_there_is_waited_for_also_before_its_first_answer(server: WrittenServer, monkeypatch) -> None:
+    monkeypatch.setattr(api_server, "_FIRST_PATIENCE_SECONDS", 0.02)
+    server.answer(f"GET {PODS}/x", *[refused(503, "starting")] * 5, Answer(200, POD))
+
+    assert server.cluster.get("Pod", "x") == POD, "its first answer shows that the address is right"
+    known = Cluster(ApiServer(server.credentials, "the pod's service account", known=True), "payments")
+    server.answer(f"GET {PODS}/x", Answer(0), Answer(0), Answer(200, POD))
+    try:
+        assert known.get("Pod", "x") == POD
+    finally:
+        known.close()
 
 
 def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +241,27 @@ def test_the_log_of_a_container_that_has_not_started_is_absent(server: WrittenSe
 
     with pytest.raises(Absent, match="waiting to start"):
         server.cluster.log("x")
+
+
+def test_a_log_that_a_kubelet_has_forgotten_for_a_moment_goes_on(server: WrittenServer) -> None:
+    forgotten = refused(404, 'pod "x" does not exist')
+    server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "a"), end=BROKEN), forgotten, forgotten, Answer(200, at(1, "a") + at(2, "b")))
+    running = Answer(200, {"status": {"phase": "Running"}})
+    server.answer(f"GET {PODS}/x", running, running, Answer(200, {"status": {"phase": "Succeeded"}}))
+
+    assert list(server.cluster.log_lines("x")) == ["a", "b"]
+
+
+def test_silence_is_waited_through_for_as_long_as_the_pod_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_log, "_PAUSE_SECONDS", 0.0)
+    silent = iter(range(3 * pod_log._TRIES))
+
+    def opened(since: str | None) -> Iterator[str]:
+        if next(silent, None) is not None:
+            raise httpx.ReadTimeout("silent")
+        yield at(1, "a").rstrip()
+
+    assert list(pod_log.followed(opened, lambda: next(silent, None) is not None, RuntimeError)) == ["a"]
 
 
 def test_a_log_whose_pod_is_taken_away_ends(server: WrittenServer) -> None:

@@ -87,6 +87,22 @@ def test_an_executor_that_is_lost_is_followed_on_in_the_pod_that_takes_its_place
     assert "pod b goes on in its place" in said
 
 
+def test_a_node_that_is_silent_is_not_listened_to_once_another_pod_goes_on():
+    second = pod("b", born=9, log=["1", "2", pod("b", terminated=DONE)], running=NOW)
+    cluster = FakeCluster(pod("a", log=["1", second, BROKEN], running=NOW))
+    follower, _ = followed(cluster)
+    assert list(follower.lines()) == ["1", "1", "2"]
+    assert follower.exit_code == 0
+
+
+def test_a_pod_that_runs_on_without_a_log_is_not_taken_for_lost(monkeypatch):
+    monkeypatch.setattr(follow, "_END_SECONDS", 0.0)
+    follower, _ = followed(FakeCluster(pod("a", log=["1"], running=NOW)))
+    with pytest.raises(Unavailable, match=r"cut off while the pod runs\. Job payments/run-a goes on by itself") as raised:
+        list(follower.lines())
+    assert not isinstance(raised.value, Lost | NeverStarted), "these two have the Job taken away"
+
+
 def test_an_operator_that_is_lost_is_not_done_again():
     cluster = FakeCluster(pod("a", log=[pod("a", terminated=LOST)], running=NOW))
     follower, _ = followed(cluster, again=False)
