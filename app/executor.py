@@ -14,10 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.interruption import INTERRUPTED, heed_sigterm
-from app.report.run import write_report
 from journey.errors import JourneyError
 from pipelines.remote.events import EventWriter
-from pipelines.submit import RunOptions, keep, submit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(wanted: argparse.Namespace, events: EventWriter) -> None:
+    from app.report.run import write_report  # late: while this loads, the process can be told to end already
+    from pipelines.submit import RunOptions, keep, submit
+
     parameters = dict(item.split("=", 1) for item in wanted.parameter)
     options = RunOptions(parameters, wanted.until, wanted.workers, events, wanted.home, wanted.run, wanted.wait)
     run = submit(wanted.project, target=wanted.target, options=options)

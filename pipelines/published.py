@@ -67,7 +67,8 @@ def publish(home: Path, directory: Path, image: str, target: str) -> Published:
     made = Published(digest, image, root / digest, target)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if not made.folder.is_dir():
+        if not (made.folder.is_dir() and _digest(made.folder, project_files(made.folder)) == digest):
+            shutil.rmtree(made.folder, ignore_errors=True)      # none yet, or one that a crash of the node left damaged
             _copy(directory, files, made.folder)
         made.folder.touch()            # the newest, also where it was there before
         if not _is_current(home, made):
@@ -169,6 +170,8 @@ def _copy(directory: Path, files: list[Path], folder: Path) -> None:
             place = part / path.relative_to(directory)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
+            with place.open("rb") as copied:
+                os.fsync(copied.fileno())       # current.json, which names the folder, doesn't outlive a power cut that these don't
         part.mkdir(exist_ok=True)
         part.rename(folder)
     except OSError:

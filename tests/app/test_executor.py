@@ -1,5 +1,6 @@
 """The process of a run's Job: what it tells, and what its exit code means to Kubernetes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -33,7 +34,7 @@ def test_a_run_that_a_gate_refused_is_told_of_and_the_process_did_its_work(tmp_p
         options.progress.ended(STEP)
         return RUN.__class__(**{**vars(RUN), "home": tmp_path})
 
-    monkeypatch.setattr(executor, "submit", run)
+    monkeypatch.setattr("pipelines.submit.submit", run)
     code, events = ended(tmp_path, capsys)
     assert code == 0, "another exit code would have Kubernetes run it again"
     assert [event.kind for event in events][:2] == ["ended", "result"]
@@ -49,7 +50,7 @@ def test_why_there_was_no_run_is_told(tmp_path, monkeypatch, capsys, error):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(executor, "submit", refuse)
+    monkeypatch.setattr("pipelines.submit.submit", refuse)
     code, events = ended(tmp_path, capsys)
     assert code == 0
     assert [event.kind for event in events] == ["error"]
@@ -58,13 +59,14 @@ def test_why_there_was_no_run_is_told(tmp_path, monkeypatch, capsys, error):
 
 SLOW = """
 import sys, time
+import pipelines.submit
 from app import executor
 
 def wait(*_, **__):
     print("begun", flush=True)
     time.sleep(60)
 
-executor.submit = wait
+pipelines.submit.submit = wait
 sys.exit(executor.main(sys.argv[1:]))
 """
 
@@ -80,11 +82,12 @@ def test_a_pod_that_is_taken_away_says_nothing_of_a_result(tmp_path):
 
 def test_a_command_in_a_pod_is_told_apart_from_its_errors(tmp_path):
     (tmp_path / "project.yaml").write_text("format: 1\n")
-    words = [sys.executable, "-m", "app.relayed", "check", "-p", str(tmp_path)]
+    words = [sys.executable, "-m", "app.relayed", "check", "--json", "-p", str(tmp_path)]
     answer = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
     assert answer.returncode == 1
     told = [event_of(line) for line in answer.stdout.splitlines()]
-    assert all(event is not None and event.kind == "out" for event in told)
+    assert {event and event.kind for event in told} == {"out"}
+    assert json.loads("".join(event.fields["text"] for event in told))["problems"]
 
 
 @pytest.mark.parametrize(("command", "again"), [("rollback", "isn't begun again"), ("status", "expected a project without mistakes")])
