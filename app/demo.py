@@ -52,7 +52,7 @@ class Script:
     rate: float = 100.0
     seed: int = 7
     calm_seconds: float = 20.0
-    most_seconds: float = 180.0
+    most_seconds: float = 360.0
     steady_seconds: float = 130.0
 
 

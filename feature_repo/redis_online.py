@@ -78,7 +78,8 @@ class PreparedRows:
             self.discard()
             raise Conflict(
                 f"online store {shown(self.online.url)}: expected nobody else to refresh it while the refresh for "
-                f"{self.refresh.moment.isoformat()} was made, found that another refresher has begun one. Run one of them only."
+                f"{self.refresh.moment.isoformat()} was made, found that another refresher has begun one, or that the "
+                "store was emptied. Run one refresher only."
             )
         move_in(self.folder, self.online.home, (REGISTRY, CONFIGURATION))
 

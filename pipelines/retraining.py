@@ -96,9 +96,14 @@ class Retrainer:
         """Carries out what is stored and not finished, oldest first, until `stop` is set; first what a kill left behind."""
         while not stop.is_set():
             wake.clear()
-            for request in self._unfinished():
-                self._carry_out(request, stop)
-            wake.wait(1.0)
+            try:
+                for request in self._unfinished():
+                    self._carry_out(request, stop)
+            except Unavailable as error:        # the ledger itself is away
+                log.warning("retrainings wait: %s", error)
+                stop.wait(LOST_RUN_SECONDS)
+            else:
+                wake.wait(1.0)
 
     def _unfinished(self) -> tuple[Retraining, ...]:
         return tuple(one for one in self.ledger.retrainings(self.model) if RETRAINING_ORDER[one.state] < FINAL)

@@ -279,6 +279,7 @@ class Application:
         return 200, METRICS, exposition(self._holder, self._traffic, self._recorder)
 
 
+MOST_KEY_BYTES = 1_000          # the ledger's index in Postgres takes 2.7 kB
 _NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)      # for models that look nothing up
 
 
@@ -287,7 +288,9 @@ def _moment(value: object, now: datetime) -> datetime:
 
 
 def _key(value: object) -> str | None:
-    return None if value is None else str(value).strip()
+    """A row's key as text; None where there is none, or one that nobody would look an answer up by."""
+    text = None if value is None else str(value).strip()
+    return text if text is None or len(text.encode(errors="replace")) <= MOST_KEY_BYTES else None
 
 
 def _class_of(model: Model, number: int, label: Label) -> str | int | float | bool:

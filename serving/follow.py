@@ -5,6 +5,7 @@ A version is opened, verified and warmed on this thread; the event loop then see
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:      # a server of one fixed version needs no ledger, and SQLA
     from journey.records.ledger import Ledger
 
 LOG = logging.getLogger("serving")
+AGAIN_SECONDS = 30.0    # until a version that couldn't be opened is tried again: a volume comes back, a public key is added
 POLL_SECONDS = 0.5      # how late a promotion may be; a poll is one read of two small tables
 
 Refuse = Callable[[Version, JourneyError], None]
@@ -40,7 +42,7 @@ class Follower:
         self._ledger = ledger
         self._watched = watched
         self._surroundings = surroundings
-        self._refused: set[tuple[int, str]] = set()
+        self._refused: dict[tuple[int, str], float] = {}        # version and bundle > when it was tried last
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
 
@@ -97,18 +99,24 @@ class Follower:
         return champion, [versions[version] for version in held]
 
     def _opened(self, record: Version, refuse: Refuse) -> Model | None:
-        if (record.version, record.bundle) in self._refused:
+        known = (record.version, record.bundle)
+        if known in self._refused and time.monotonic() - self._refused[known] < AGAIN_SECONDS:
             return None
         try:
-            return open_model(record, self._surroundings)
+            model = open_model(record, self._surroundings)
         except JourneyError as error:
             refuse(record, error)
             return None
+        if self._refused.pop(known, None) is not None:
+            LOG.info("version %s can be opened now", record.version)
+        return model
 
     def _remember(self, record: Version, error: JourneyError) -> None:
-        self._refused.add((record.version, record.bundle))
-        self.failures += 1
-        LOG.error("version %s is not held: %s", record.version, error)
+        known = (record.version, record.bundle)
+        if known not in self._refused:
+            self.failures += 1
+            LOG.error("version %s is not held: %s", record.version, error)
+        self._refused[known] = time.monotonic()
 
 
 def _raise(record: Version, error: JourneyError) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import count, groupby, islice
 from typing import TYPE_CHECKING
 
-from journey.errors import JourneyError
+from journey.errors import JourneyError, Unavailable
 from journey.records.entries import FeedbackRecord, PredictionRecord
 
 if TYPE_CHECKING:      # who keeps no answers needs no SQLAlchemy
@@ -79,23 +79,32 @@ class Recorder:
 
     def _drain(self) -> bool:
         """Writes until nothing waits; False if the ledger failed, then what wasn't written stays."""
+        alone = 0           # so many rows are written one by one: a transaction with all of them failed, by the fault of one
         while self._queue:
-            batch = list(islice(self._queue, BATCH))
+            # by place, with no iterator: others append meanwhile, and only this thread takes away
+            batch = [self._queue[place] for place in range(1 if alone else min(len(self._queue), BATCH))]
             try:
-                self._ledger = ledger = self._ledger or self._connect()
-                for kind, records in groupby(batch, key=type):
-                    self._write(ledger, kind, list(records))
-            except JourneyError as error:
+                self._write(batch)
+            except Unavailable as error:
                 LOG.warning("the ledger didn't take %s rows, trying again: %s", len(batch), error)
                 return False
-            except Exception:      # a second time would end the same: these rows are lost, those that come after need not be
-                LOG.exception("%s answers and labels could not be written", len(batch))
-                self.dropped += len(batch)
+            except Exception as error:      # a second time would end the same
+                if len(batch) > 1:
+                    alone = len(batch)
+                    continue
+                LOG.log(logging.ERROR, "an answer or label could not be written: %s", error, exc_info=not isinstance(error, JourneyError))
+                self.dropped += 1
             for _ in batch:
                 self._queue.popleft()
+            alone = max(0, alone - 1)
         return True
 
-    def _write(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> None:
+    def _write(self, batch: list[Record]) -> None:
+        self._ledger = ledger = self._ledger or self._connect()
+        for kind, records in groupby(batch, key=type):
+            self._write_kind(ledger, kind, list(records))
+
+    def _write_kind(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> None:
         if kind is PredictionRecord:
             ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
         else:

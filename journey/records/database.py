@@ -11,11 +11,12 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError as WrongValue
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from journey.errors import Unavailable
+from journey.errors import DataError, Unavailable
 from journey.records.schema import MIGRATIONS, migrate, refuse_newer, schema_number
 
 BUSY_SECONDS = 30
@@ -76,6 +77,7 @@ class Database:
 
         Raises:
             Unavailable: the database doesn't answer, or others kept it for half a minute.
+            DataError: it doesn't take a value.
         """
         with self._translated(), self._engine.execution_options(**{_WRITES: True}).begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -98,11 +100,17 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except (IntegrityError, WrongValue) as error:
+            raise DataError(f"ledger {self.url}: expected values that its tables take, found {_found(error)}.") from error
         except DBAPIError as error:
-            found = " ".join(f"{type(error.orig).__name__}: {error.orig}".split())
+            found = _found(error)
             raise Unavailable(f"ledger {self.url}: expected it to answer, found {found}. Look whether it runs, then try again.") from error
         except PoolTimeout as error:
             raise Unavailable(f"ledger {self.url}: expected a free connection, found all in use. Try again.") from error
+
+
+def _found(error: DBAPIError) -> str:
+    return " ".join(f"{type(error.orig).__name__}: {error.orig}".split())
 
 
 def insert_or_ignore(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:

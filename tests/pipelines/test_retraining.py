@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import pipelines.retraining
 from components.operations.retrain import Asked, Policy
 from journey.clock import Clock
 from journey.errors import DataError, Unavailable
@@ -147,6 +148,23 @@ def test_a_source_that_is_away_for_a_while_is_waited_for(ledger: Ledger) -> None
     one.ask(ASKED)
     assert worked(one).state == "promoted"
     assert trainer.looked == [NOON] * 3
+
+
+def test_a_ledger_that_is_away_for_a_while_is_waited_for(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines.retraining, "LOST_RUN_SECONDS", 0.01)
+    one = retrainer(ledger, Apprentice(ledger))
+    one.ask(ASKED)
+    there, away = Ledger.retrainings, [1, 1]
+
+    def retrainings(self: Ledger, model: str) -> tuple[Retraining, ...]:
+        if away and threading.current_thread() is not threading.main_thread():
+            away.pop()
+            raise Unavailable("ledger: expected it to answer, found it away")
+        return there(self, model)
+
+    monkeypatch.setattr(Ledger, "retrainings", retrainings)
+    assert worked(one).state == "promoted"
+    assert not away
 
 
 def test_an_error_of_training_ends_the_retraining_with_its_message(ledger: Ledger) -> None:

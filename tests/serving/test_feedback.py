@@ -1,11 +1,14 @@
 """Answers and labels, from the request to the ledger and the metrics."""
 
+import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import serving.recorder
 from journey.records.entries import FeedbackRecord, PredictionRecord
 from serving.models import Surroundings, open_model
 from serving.recorder import Recorder
@@ -106,7 +109,42 @@ def test_a_label_that_the_version_does_not_know_or_rows_that_cannot_be_written_s
     record = PredictionRecord("one", "tiny", 1, datetime(2026, 3, 1, tzinfo=UTC), None, 0.7)
     recorder.put([record, FeedbackRecord("one", True, datetime(2026, 3, 1, tzinfo=UTC), "bank")])
     eventually(lambda: not recorder.waiting)
-    assert recorder.dropped == 2
-    recorder.put([replace(record, id="two")])
-    eventually(lambda: home.ledger.prediction("two") is not None)
+    assert recorder.dropped == 0, "both are in the ledger, whatever became of the count"
+    wrong = replace(record, id="nothing", score=float("nan"))
+    recorder.put([replace(record, id="two"), wrong, replace(record, id="three")])
+    eventually(lambda: home.ledger.prediction("three") is not None)
     recorder.stop()
+    assert home.ledger.prediction("two") is not None
+    assert recorder.dropped == 1, "a row that the ledger can't take keeps no other from it"
+
+
+def test_nothing_is_lost_however_the_threads_take_turns(monkeypatch):
+    class Ledger:
+        def record_predictions(self, records: list[PredictionRecord]) -> None:
+            kept.extend(records)
+
+    monkeypatch.setattr(serving.recorder, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(serving.recorder, "BATCH", 1)
+    kept, given, turn = [], 0, sys.getswitchinterval()
+    recorder = Recorder(Ledger)
+    record = PredictionRecord("", "tiny", 1, datetime(2026, 3, 1, tzinfo=UTC), None, 0.7)
+    sys.setswitchinterval(1e-5)
+    try:
+        recorder.start(lambda prediction, label: None)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            if recorder.waiting < 5_000:
+                recorder.put([record])
+                given += 1
+    finally:
+        sys.setswitchinterval(turn)
+        recorder.stop()
+    assert (recorder.dropped, recorder.waiting) == (0, 0)
+    assert len(kept) == given
+
+
+def test_a_key_that_no_database_would_index_is_not_kept(home, keeping, eventually):
+    long = "x" * 4_000
+    [name] = keeping.post(rows({"amount": 1, "payment_id": long})).json()["meta"]["tags"]["ids"]
+    eventually(lambda: written(keeping))
+    assert home.ledger.prediction(name).key is None
