@@ -24,6 +24,7 @@ TIMING = Timing(timedelta(seconds=1), 86_400 / DAY_SECONDS)
 FOUND_SECONDS = 60              # DNS is asked every 5 s, servers every 15 s, and rules are evaluated every 15 s or more
 FIRED_SECONDS = DAY_SECONDS + 120
 BATCH, PAUSE_SECONDS = 20, 0.5
+MOST_BROKEN = 3
 SILENT = {names.RULE_BREACHES, names.LOOKUP_AGE_SECONDS}       # counted only once a value is mended, or a looked-up row was there
 
 Asked = Callable[..., dict]
@@ -48,6 +49,7 @@ class Payments:
     def __init__(self, generator: ModuleType, server: Server) -> None:
         self.asked = 0
         self.errors: list[str] = []
+        self.broken: list[str] = []             # connections on the way through the API server
         self._bank, self._start, (self._base, self._client) = generator.Bank(seed=7), generator.START, server
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask)
@@ -64,7 +66,11 @@ class Payments:
         while not self._stop.wait(PAUSE_SECONDS):
             moments = [self._start + timedelta(seconds=self.asked + place) for place in range(BATCH)]
             rows = [payment.row for payment in self._bank.payments(moments, drifted=True)]
-            answer = self._client.post(f"{self._base}/api/v1.0/predictions", json={"jsonData": {"rows": rows}})
+            try:
+                answer = self._client.post(f"{self._base}/api/v1.0/predictions", json={"jsonData": {"rows": rows}})
+            except httpx.TransportError as error:
+                self.broken.append(repr(error))
+                continue
             if not answer.is_success:
                 self.errors.append(answer.text)
             self.asked += BATCH
@@ -95,6 +101,7 @@ def test_the_server_is_found_and_every_series_of_it_is_there(server, prometheus,
     with Payments(generator, server) as payments:
         waited(lambda: values(prometheus, f"sum({names.PREDICTIONS}{{outcome='answered'}}) > 0"), FOUND_SECONDS, "answers that are counted")
     assert payments.errors == []
+    assert len(payments.broken) <= MOST_BROKEN, payments.broken
     exported = {value for name, value in vars(names).items() if name.isupper()}
     there = {name.removesuffix("_bucket") for name in prometheus("label/__name__/values")}
     known = set(prometheus("metadata"))
@@ -116,7 +123,7 @@ def test_drifted_payments_make_the_alert_fire_once_a_day_is_over(server, prometh
     with prometheus_with(rules=rule_file(rules_of(windows), TIMING), scrape="1s"), Payments(generator, server) as payments:
         began = time.monotonic()
         waited(lambda: values(prometheus, "journey:psi:1h"), FOUND_SECONDS, "evidence over an hour, which is 12 s here")
-        waited(lambda: values(prometheus, firing), FIRED_SECONDS, f"{MODEL_ALERT}; {payments.errors[:1]}")
+        waited(lambda: values(prometheus, firing), FIRED_SECONDS, f"{MODEL_ALERT}; {payments.errors[:1] or payments.broken[:1]}")
         assert time.monotonic() - began > DAY_SECONDS * 0.8, "a part of a day is no day"
         (fired,) = prometheus("query", query=firing)["result"]
         (champion,) = prometheus("query", query=f'{names.MODEL_INFO}{{role="champion"}}')["result"]
@@ -127,3 +134,4 @@ def test_drifted_payments_make_the_alert_fire_once_a_day_is_over(server, prometh
         assert {"amount", "distance_km"} <= drifted
         assert "channel" not in drifted
     assert payments.errors == []
+    assert len(payments.broken) <= MOST_BROKEN, payments.broken

@@ -173,7 +173,7 @@ def test_the_root_is_read_only(bad: Mapping[str, Any]) -> None:
 def test_a_pod_that_is_deleted_while_it_runs_is_made_anew_and_nothing_is_doubled(room: Room) -> None:
     executor = room.start("lost", "lost")
     room.wait(lambda: any("attempt 1" in room.cluster.log(pod.metadata.name) for pod in room.steps("lost") if pod.started))
-    time.sleep(3)                       # the executor follows the log, too, a moment later than this test
+    time.sleep(15)                      # the executor follows the log, too, a moment later than this test
     room.cluster.delete("Pod", room.steps("lost")[0].metadata.name)
 
     ended = room.ended(executor)

@@ -40,6 +40,13 @@ def test_what_is_published_is_read_back_with_its_files(project, home):
     assert {str(path.relative_to(made.folder)) for path in made.folder.rglob("*") if path.is_file()} == {"project.yaml", "tests/test_it.py"}
 
 
+def test_a_copy_that_a_crash_of_the_node_left_damaged_is_made_anew(project, home):
+    made = publish(home, project, "a", "kind")
+    (made.folder / "project.yaml").write_text("")
+    assert publish(home, project, "a", "kind") == made
+    assert (made.folder / "project.yaml").read_bytes() == (project / "project.yaml").read_bytes()
+
+
 def test_the_same_project_published_again_changes_nothing_and_another_image_is_told(project, home):
     first = publish(home, project, "a", "kind")
     before = (home / FOLDER / CURRENT).stat().st_mtime_ns
