@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -46,9 +46,8 @@ def running_mlflow(folder: Path, backend: str | None = None) -> Iterator[str]:
 def _wait(uri: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     for _ in range(600):
         assert process.poll() is None, log.read_text()
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{uri}/health", timeout=5).status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     raise AssertionError(f"MLflow's server doesn't answer: {log.read_text()}")

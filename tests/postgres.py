@@ -51,7 +51,8 @@ class Postgres:
         log = self.folder / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output)
-        for _ in range(100):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             try:
                 psycopg.connect(self.url("postgres")).close()
             except psycopg.OperationalError:

@@ -12,7 +12,7 @@ import pytest
 
 from journey.records.ledger import Ledger
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.alone, pytest.mark.timeout(900)]
 
 NO_NETWORK = ["unshare", "--net", "--map-root-user", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
 
@@ -29,7 +29,7 @@ def alone() -> list[str]:
 
 def told(prefix: list[str], out: Path, *options: str) -> dict:
     command = [*prefix, str(Path(sys.executable).with_name("journey")), "demo", "--json", "--out", str(out), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=700, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

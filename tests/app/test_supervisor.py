@@ -17,11 +17,11 @@ import serving.listening
 from app import supervisor
 from app.supervisor import Service, Supervisor
 
-SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
+SLEEP = (sys.executable, "-c", "import time; time.sleep(300)")      # longer than any wait here: none of them ends by itself
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -81,7 +81,7 @@ def test_a_service_waits_for_the_file_that_it_needs_and_those_after_it_wait_too(
 
 
 def test_what_a_process_says_is_in_its_log(tmp_path: Path) -> None:
-    with running(tmp_path, Service("talker", (sys.executable, "-c", "print('hello', flush=True); import time; time.sleep(60)"))):
+    with running(tmp_path, Service("talker", (sys.executable, "-c", "print('hello', flush=True); import time; time.sleep(300)"))):
         until(lambda: (tmp_path / "talker.log").read_bytes() == b"hello\n")
 
 
@@ -89,16 +89,18 @@ def test_what_a_process_says_is_in_its_log(tmp_path: Path) -> None:
 def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys, threading; from pathlib import Path; from app.supervisor import Service, Supervisor\n"
-        "Supervisor([Service('one', (sys.executable, '-c', 'import time; time.sleep(60)'))], Path(sys.argv[1]), os.environ)"
+        "Supervisor([Service('one', (sys.executable, '-c', 'import time; time.sleep(300)'))], Path(sys.argv[1]), os.environ)"
         ".run(threading.Event())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(ROOT)})
-    until((tmp_path / "status.json").exists)
-    child = pid(json.loads((tmp_path / "status.json").read_text()))
-    time.sleep(0.3)
-    assert alive(child)
-    parent.kill()
-    parent.wait()
+    try:
+        until((tmp_path / "status.json").exists)
+        child = pid(json.loads((tmp_path / "status.json").read_text()))
+        time.sleep(0.3)
+        assert alive(child)
+    finally:
+        parent.kill()
+        parent.wait()
     until(lambda: not alive(child))
 
 

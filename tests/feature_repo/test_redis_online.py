@@ -148,21 +148,25 @@ def test_another_application_in_the_same_redis_keeps_its_keys(online, redis_serv
 
 def test_readers_see_each_refresh_while_it_is_replaced_and_removed(online, redis_server, tmp_path):
     online.prepare(refresh(tmp_path / "computed", 0)).switch_in()
-    ended, missed = threading.Event(), []
+    ended, looked, missed = threading.Event(), threading.Event(), []
 
     def look() -> None:
         store = open_online(redis_server.url, (LOOKUP,))
         while not ended.is_set():
             store.read_many([{"home_id": f"h{n}"} for n in range(HOMES)], MOMENT)
+            looked.set()
         missed.append(store.misses["homes"])
         store.close()
 
     looking = threading.Thread(target=look)
     looking.start()
-    for number in range(1, 6):
-        online.prepare(refresh(tmp_path / "computed", number)).switch_in()
-    ended.set()
-    looking.join()
+    try:
+        assert looked.wait(30), "nobody reads while the refreshes are switched"
+        for number in range(1, 6):
+            online.prepare(refresh(tmp_path / "computed", number)).switch_in()
+    finally:
+        ended.set()
+        looking.join(30)
     assert missed == [0]
 
 

@@ -56,12 +56,12 @@ class Home:
             return False
 
     def post(self, body: bytes = BODY, path: str = PATH) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", content=body)
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", content=body, timeout=60)
 
     def end(self, how: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(how)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         self.process = None
         return code
 
@@ -82,7 +82,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made.ledger.close()
 
 
-def until(condition: object, what: str, seconds: float = 20.0) -> None:
+def until(condition: object, what: str, seconds: float = 60.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():

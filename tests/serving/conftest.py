@@ -47,7 +47,7 @@ class Server:
         return self.new_client()
 
     def new_client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def post(self, body: object, path: str = "/api/v1.0/predictions") -> httpx.Response:
         return self.client.post(path, json=body)
@@ -61,7 +61,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(15)
+            return self.process.wait(60)
         finally:
             self.process.kill()
 
@@ -124,9 +124,9 @@ def tiny() -> Callable[..., float]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., None]:
-    """Waits until something holds: eventually(lambda: …, seconds=10)."""
+    """Waits until something holds: eventually(lambda: …, seconds=60)."""
 
-    def wait(holds: Callable[[], bool], seconds: float = 10) -> None:
+    def wait(holds: Callable[[], bool], seconds: float = 60) -> None:
         until = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < until, "it didn't come true in time"

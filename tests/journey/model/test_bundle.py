@@ -160,11 +160,11 @@ def _make(keys: Path, start: object, made: object) -> None:
 
 def test_processes_that_come_first_at_once_all_get_one_key(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    start, made = context.Barrier(4), context.Queue()
-    makers = [context.Process(target=_make, args=(tmp_path / "keys", start, made)) for _ in range(4)]
+    start, made = context.Barrier(4, timeout=120), context.Queue()
+    makers = [context.Process(target=_make, args=(tmp_path / "keys", start, made), daemon=True) for _ in range(4)]
     for maker in makers:
         maker.start()
-    ids = {made.get(timeout=60) for _ in makers}
+    ids = {made.get(timeout=180) for _ in makers}
     for maker in makers:
         maker.join()
     assert len(ids) == 1

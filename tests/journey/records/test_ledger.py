@@ -258,11 +258,11 @@ def _race(url: str, version: int, start: object, results: object) -> None:
 def _at_once(target: object, arguments: list[tuple[object, ...]]) -> list[object]:
     """What the processes answer that are let go in one moment."""
     context = multiprocessing.get_context("spawn")
-    start, results = context.Barrier(len(arguments)), context.Queue()
-    processes = [context.Process(target=target, args=(*each, start, results)) for each in arguments]
+    start, results = context.Barrier(len(arguments), timeout=120), context.Queue()
+    processes = [context.Process(target=target, args=(*each, start, results), daemon=True) for each in arguments]
     for process in processes:
         process.start()
-    answers = [results.get(timeout=60) for _ in processes]
+    answers = [results.get(timeout=180) for _ in processes]
     for process in processes:
         process.join()
     return answers
