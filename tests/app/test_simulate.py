@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,16 +21,22 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @dataclass
 class Shop:
-    """A world whose rows are numbers, and the server that is asked about them."""
+    """A world whose rows are numbers, and the server that is asked about them.
+
+    Attributes:
+        paced: how many things had happened, and at which Unix time.
+    """
 
     entered: dict[int, datetime] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
     connections: set[object] = field(default_factory=set)
     unknown: list[int] = field(default_factory=list)
     made: int = 0
+    paced: list[tuple[int, float]] = field(default_factory=list)
 
     def happen(self, moments: Sequence[datetime]) -> list[Happening]:
         self.made += len(moments)
+        self.paced.append((self.made, time.time()))
         return [Happening({"number": self.made - len(moments) + place}, moment, place % 2 == 0) for place, moment in enumerate(moments)]
 
     def enter(self, happenings: Sequence[Happening], now: datetime) -> None:
@@ -79,16 +85,24 @@ def served(shop: Shop) -> Iterator[str]:
         server.server_close()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for what the test asserts later, at most a minute."""
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_traffic_is_paced_and_each_row_is_in_the_books_before_the_server_is_asked() -> None:
     shop, start = Shop(), time.time() + 0.2
     with served(shop) as url:
         traffic = Traffic(shop, Clock(NOON, start, 4320.0), rate=100.0)
-        traffic.start()
         traffic.ask(url)
+        traffic.start()
         time.sleep(1.2)
         traffic.stop()
     answers = sorted(traffic.answers(), key=lambda answer: answer.asked)
-    assert 80 <= len(answers) <= 115
+    assert len(answers) == shop.made >= 50
+    assert all(made <= 100 * (at - start) for made, at in shop.paced), "nothing happens before its time"
     assert shop.unknown == []
     assert len(shop.connections) <= 4
     assert answers[0].happening.moment == NOON
@@ -102,7 +116,7 @@ def test_each_answer_names_its_version_and_what_was_looked_up_and_a_refusal_is_k
         traffic = Traffic(shop, Clock(NOON, start, 1.0), rate=200.0)
         traffic.ask(url)
         traffic.start()
-        time.sleep(0.4)
+        until(lambda: len(traffic.answers()) >= 20)
         traffic.stop()
     by_number = {answer.happening.row["number"]: answer for answer in traffic.answers()}
     assert set(by_number) == set(range(len(by_number)))
@@ -116,12 +130,14 @@ def test_what_happens_before_the_first_question_is_in_the_books_and_asked_about_
     with served(shop) as url:
         traffic = Traffic(shop, Clock(NOON, time.time() - 0.5, 1.0), rate=100.0)
         traffic.start()
-        time.sleep(0.3)
-        silent = set(shop.entered)
+        until(lambda: shop.made >= 50)
+        silent = set(range(shop.made))
+        until(lambda: shop.made > len(silent))          # what happens in one moment with the first question may be asked about
         traffic.ask(url)
-        time.sleep(0.3)
+        until(lambda: len(shop.asked) > 0)
         traffic.stop()
     assert len(silent) >= 50
+    assert silent <= shop.entered.keys()
     assert not silent & set(shop.asked)
     assert len(shop.asked) == len(traffic.answers()) > 0
 
@@ -131,7 +147,7 @@ def test_a_server_that_is_away_fails_requests_and_ends_nothing() -> None:
     traffic = Traffic(shop, Clock(NOON, start, 1.0), rate=100.0)
     traffic.ask("http://127.0.0.1:9")
     traffic.start()
-    time.sleep(0.3)
+    until(lambda: len(traffic.answers()) > 5)
     traffic.stop()
     assert len(traffic.answers()) > 5
     assert all(answer.failed and answer.status == 0 and "refused" in answer.error for answer in traffic.answers())
@@ -144,8 +160,18 @@ def test_a_world_that_breaks_is_told_and_not_waited_for(monkeypatch: pytest.Monk
     shop = Shop()
     monkeypatch.setattr(shop, "enter", broken)
     traffic = Traffic(shop, Clock(NOON, time.time() - 1, 1.0), rate=100.0)
+
+    def told() -> bool:
+        try:
+            traffic.answers()
+        except JourneyError:
+            return True
+        return False
+
     traffic.start()
-    time.sleep(0.2)
-    with pytest.raises(JourneyError, match=r"the simulated world: .*OSError: the disk is full"):
-        traffic.answers()
-    traffic.stop()
+    until(told)
+    try:
+        with pytest.raises(JourneyError, match=r"the simulated world: .*OSError: the disk is full"):
+            traffic.answers()
+    finally:
+        traffic.stop()

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -78,23 +78,38 @@ def town(place: Town) -> Iterator[str]:
         server.server_close()
 
 
-def watched(place: Town, out: Path, seconds: float) -> None:
-    """Watches for a while on a clock on which a day is a tenth of a second."""
-    with town(place) as url:
+@contextmanager
+def stopped(enough: Callable[[], bool]) -> Iterator[threading.Event]:
+    """Is set once there is enough to see, or after half a minute."""
+    stop, end = threading.Event(), time.monotonic() + 30
+
+    def look() -> None:
+        while not enough() and time.monotonic() < end and not stop.wait(0.01):
+            pass
+        stop.set()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        looking.join()
+
+
+def watched(place: Town, out: Path, enough: Callable[[], bool]) -> None:
+    """Watches until there is enough to see, on a clock on which a day is a tenth of a second."""
+    with town(place) as url, stopped(enough) as stop:
         rules = Rules((WindowRule("1d"),), pace=timedelta(minutes=30), lasts=timedelta(minutes=30), keeps=timedelta(hours=1))
         what = Watch((f"{url}/metrics",), f"{url}/retrain", rules, Clock(NOON, time.time(), 864_000.0), out)
-        stop = threading.Event()
-        timer = threading.Timer(seconds, stop.set)
-        timer.start()
         watch(what, stop)
-        timer.join()
 
 
 def test_drift_is_told_to_the_trigger_again_and_again_and_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(watching, "LEAST_REPEAT_SECONDS", 0.1)
     place = Town(drifts=True)
-    watched(place, tmp_path, 1.2)
+    watched(place, tmp_path, lambda: len(place.told) >= 2)
     assert len(place.told) >= 2
     alert = place.told[0].alerts[0]
     assert {alert.labels["model"], alert.labels["version"], alert.labels["class"]} == {"m", "1", "drift"}
@@ -111,8 +126,8 @@ def test_drift_is_told_to_the_trigger_again_and_again_and_written_down(tmp_path:
 def test_nothing_is_told_where_nothing_drifts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
     place = Town(drifts=False)
-    watched(place, tmp_path, 0.6)
-    assert place.scrapes > 5
+    watched(place, tmp_path, lambda: place.scrapes > 20)
+    assert place.scrapes > 20
     assert place.told == []
 
 
@@ -132,9 +147,7 @@ def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation() -> N
 def test_a_server_that_does_not_answer_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LEAST_PAUSE_SECONDS", 0.02)
     rules = Rules((WindowRule("1d"),))
-    stop = threading.Event()
-    timer = threading.Timer(0.3, stop.set)
-    timer.start()
-    watch(Watch(("http://127.0.0.1:9/metrics",), "", rules, Clock(NOON, time.time(), 864_000.0), tmp_path), stop)
-    timer.join()
-    assert json.loads((tmp_path / "monitor.json").read_text()) == []
+    newest = tmp_path / "monitor.json"
+    with stopped(newest.exists) as stop:
+        watch(Watch(("http://127.0.0.1:9/metrics",), "", rules, Clock(NOON, time.time(), 864_000.0), tmp_path), stop)
+    assert json.loads(newest.read_text()) == []

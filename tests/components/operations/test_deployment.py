@@ -85,16 +85,37 @@ def test_a_pod_that_cannot_start_ends_the_wait_with_its_own_reason_while_the_old
     assert "ErrImageNeverPull" in found.trouble[0]
 
 
-def test_trouble_that_may_pass_is_waited_out_for_as_long_as_there_is_time(cluster):
+class Passing:
+    """Time that passes while somebody sleeps, by ten seconds, and at no other moment."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += 10
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Passing:
+    passing = Passing()
+    monkeypatch.setattr(deployment, "time", passing)
+    return passing
+
+
+def test_trouble_that_may_pass_is_waited_out_for_as_long_as_there_is_time(cluster, passing):
     cluster.fates["registry/income@sha256:1"] = CRASHES
-    with pytest.raises(Unavailable, match=r"version 1 of payments/income, after 0\.05 s: .*CrashLoopBackOff"):
-        deploy(cluster, request(1), 0.05)
+    with pytest.raises(Unavailable, match=r"version 1 of payments/income, after 45 s: .*CrashLoopBackOff"):
+        deploy(cluster, request(1), 45)
+    assert passing.now > 45
 
 
+@pytest.mark.usefixtures("passing")
 def test_a_pod_that_runs_and_never_answers_is_told_of_with_the_end_of_its_log(cluster):
     cluster.fates["registry/income@sha256:1"] = RUNS
     with pytest.raises(Unavailable, match=r"expected it to answer /health/status.*ends with: first line / last line of its log"):
-        deploy(cluster, request(1), 0.05)
+        deploy(cluster, request(1), 45)
 
 
 def test_a_pod_that_a_quota_leaves_no_room_for_is_told_of(cluster):
@@ -103,20 +124,14 @@ def test_a_pod_that_a_quota_leaves_no_room_for_is_told_of(cluster):
         deploy(cluster, request(1), 30)
 
 
-class Wide(SmallCluster):
+class Wide(SmallCluster, Passing):
     """Four pods, one after the other, each in three minutes and a bit."""
 
     REPLICAS, POD_SECONDS = 4, 200.0
 
     def __init__(self, stops_at: int) -> None:
         super().__init__()
-        self.now, self._stops_at = 0.0, stops_at
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += 10
+        self._stops_at = stops_at
 
     def get(self, kind, name):
         found = super().get(kind, name)

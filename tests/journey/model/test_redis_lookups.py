@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -151,6 +151,13 @@ def test_a_refresh_that_is_prepared_is_not_read_and_one_that_is_switched_in_is_r
     store.close()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for what the test asserts later, at most half a minute."""
+    end = time.monotonic() + 30
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def test_while_refreshes_are_switched_no_answer_mixes_two_of_them(redis_server, tmp_path):
     online, cards = RedisOnline(redis_server.url, tmp_path / "feast"), ["a", "b", "c", "d", "e"]
 
@@ -171,11 +178,14 @@ def test_while_refreshes_are_switched_no_answer_mixes_two_of_them(redis_server, 
 
     looking = threading.Thread(target=look)
     looking.start()
-    for number in range(1, 6):
-        prepared(number).switch_in()
-    time.sleep(0.05)
-    ended.set()
-    looking.join()
+    try:
+        until(lambda: frozenset({0}) in seen)
+        for number in range(1, 6):
+            prepared(number).switch_in()
+        until(lambda: frozenset({5}) in seen)
+    finally:
+        ended.set()
+        looking.join(30)
     (misses,) = {each for each in seen if isinstance(each, tuple)}
     assert misses[0] == misses[2] == 0
     assert {each for each in seen if isinstance(each, frozenset)} <= {frozenset({number}) for number in range(6)}
@@ -187,7 +197,7 @@ def test_a_redis_that_isnt_there_is_unavailable_and_its_password_is_not_told(tmp
     begun = time.monotonic()
     with pytest.raises(Unavailable, match=r"online store redis://127.0.0.1:\d+/0: expected Redis to answer, found: .*refused") as told:
         open_online(url, LOOKUPS).read({"card_id": "b"}, MOMENT)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     with pytest.raises(Unavailable):
         RedisOnline(url, tmp_path / "feast").prepare(refresh(tmp_path / "computed"))
     assert "planted-word" not in f"{told.value} {told.value.__cause__} {RedisOnline(url, tmp_path)!r}"
