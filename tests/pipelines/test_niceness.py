@@ -22,16 +22,21 @@ def weighed(code: str, *, leads: bool) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, start_new_session=True).stdout.split()
 
 
+def nicer(by: int) -> str:
+    """What a process is that gives way so much more than this one, which may give way itself."""
+    return str(min(19, os.nice(0) + by))
+
+
 def test_a_session_gives_way_as_its_leader_does() -> None:
     told = weighed("give_way(7); print(os.nice(0), AUTOGROUP.read_text().split()[-1])", leads=True)
-    assert told == ["7", "7"]
+    assert told == [nicer(7), nicer(7)]
 
 
 def test_somebody_elses_session_stays_as_it_is() -> None:
     told = weighed("give_way(7); print(os.nice(0), AUTOGROUP.read_text().split()[-1])", leads=False)
-    assert told == ["7", "0"]
+    assert told == [nicer(7), "0"]
 
 
 def test_who_does_not_give_way_asks_for_nothing() -> None:
     told = weighed("give_way(0); print(os.nice(0), AUTOGROUP.read_text().split()[-1])", leads=True)
-    assert told == ["0", "0"]
+    assert told == [nicer(0), nicer(0)]
