@@ -1,9 +1,10 @@
 """One attempt at a step in a pod, from the pod's making to its end; every wait in it is bounded."""
 
+import re
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.connections.cluster import Cluster, Json, QuotaExceeded
 from components.connections.pods import Patience, Pod, Trouble, trouble
@@ -18,6 +19,7 @@ _QUOTA_SECONDS = 300.0          # room comes when other pods end: as long as for
 _QUOTA_PAUSE_SECONDS = 3.0
 _DELETED = "expected it to end by itself, found it deleted."
 _LATE_SECONDS = 2.0             # until a log is whole, beside which an exception is worth waiting for
+_NO_MEMORY = re.compile(r"MemoryError|OutOfMemory|Out of Memory")       # Python's and NumPy's class, DuckDB's class and words
 _GOING_SECONDS = 60.0           # a pod that was told to go is gone by then, or its node is
 
 
@@ -118,7 +120,7 @@ class StepPod:
             return Report(status, seconds, why=why.text, lost=why.lost)
         exception = (raised(said) or self._told_late(log)) if not ended or ended.exit_code == 1 else None
         if exception:
-            exception.write(self._job.error)
+            self._advised(exception).write(self._job.error)
         return Report(status, seconds, why=why.text if why and why.reason != "Error" else "")
 
     def _told_late(self, log: LogCopy) -> Told | None:
@@ -126,12 +128,24 @@ class StepPod:
         self._stop.wait(_LATE_SECONDS)
         return raised(log.whole())
 
+    def _advised(self, exception: Told) -> Told:
+        """A library that heeds the limit itself ends the step before the kernel does."""
+        if not self._limit or not _NO_MEMORY.search(f"{exception.kind} {exception.message}"):
+            return exception
+        return replace(exception, message=f"{exception.message.rstrip('.')}. The step's limit is {self._limit}. {self._raise_it}")
+
     def _out_of_memory(self, why: Trouble) -> str:
-        limit = self._job.program.container.resources.limits.get("memory")
-        if not limit:
+        if not self._limit:
             return why.text
-        key = f"targets.{self._placing.target}.resources.{self._job.task}.memory"
-        return f"expected at most {limit} of memory, which is its limit, found more: OOMKilled. Raise {key} in project.yaml."
+        return f"expected at most {self._limit} of memory, which is its limit, found more: OOMKilled. {self._raise_it}"
+
+    @property
+    def _limit(self) -> str | None:
+        return self._job.program.container.resources.limits.get("memory")
+
+    @property
+    def _raise_it(self) -> str:
+        return f"Raise targets.{self._placing.target}.resources.{self._job.task}.memory in project.yaml."
 
 
 def swept(cluster: Cluster, placing: Placing) -> None:

@@ -120,6 +120,19 @@ def test_too_little_memory_is_told_with_the_limit_and_its_key(server: WrittenSer
     assert "targets.kind.resources.train.memory" in report.reason()
 
 
+def test_a_library_that_has_no_memory_left_ends_with_the_key_to_raise(server: WrittenServer, make_job: MakeJob) -> None:
+    lines = ["Traceback (most recent call last):", "_duckdb.OutOfMemoryException: Out of Memory Error: could not allocate block"]
+    server.answer(f"GET {POD}/log", Answer(200, "".join(f"{AT} {line}\n" for line in lines)))
+    server.answer(f"GET {POD}", pod("Failed", terminated={"exitCode": 1, "reason": "Error"}))
+
+    ran(server, make_job)
+    found = told(make_job().error)
+
+    assert found is not None
+    assert found.message.startswith("Out of Memory Error: could not allocate block. The step's limit is 1Gi.")
+    assert "Raise targets.kind.resources.train.memory" in found.message
+
+
 @pytest.mark.parametrize(
     "end",
     [
