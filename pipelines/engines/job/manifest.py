@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components import one_stream
 from components.pod import Part, container_security, home, labels, literal, pod_security, scratch, settings, variables
 from journey.errors import ProjectError
 from pipelines.engines.container import Resources, Variable, Volume
@@ -108,8 +109,8 @@ def _spec(job: Job, placing: Placing) -> Json:
 
 
 def _variables(job: Job, placing: Placing) -> list[dict[str, object]]:
-    """Literal ones. Unbuffered: what a step printed stands in its log before its traceback, not behind it."""
-    own = {"PYTHONUNBUFFERED": "1", **one_thread(), **job.environment}
+    """Literal ones. Unbuffered and one stream: what a step printed stands in its log before its traceback, not behind it."""
+    own = {"PYTHONUNBUFFERED": "1", one_stream.VARIABLE: "1", **one_thread(), **job.environment}
     return variables(placing.target, **{name: literal(value) for name, value in own.items()})
 
 
