@@ -12,27 +12,17 @@ from pipelines.asked import Asked
 from pipelines.inside import inside
 from pipelines.published import published
 from pipelines.runs import RunOptions
+from tests.income import on_a_cluster
 
-PROJECT = """\
-format: 1
-name: visits
-sources: {visits: {files: visits.csv}}
-tables: {visits: {columns: {age: {type: integer}, came: {type: boolean}}}}
-spine: visits
-predict: {label: came, task: binary, positive: true, metric: roc_auc}
-split: {by: hash}
-targets:
-  kind: {engine: job, namespace: clinic, ledger: "${LEDGER_URL}", registry: "${MLFLOW_URL}", images: "localhost:5000"}
-"""
-OLD, NEW = "localhost:5000/visits-steps@sha256:0", "localhost:5000/visits-steps@sha256:1"
+OLD, NEW = "localhost:5000/income-steps@sha256:0", "localhost:5000/income-steps@sha256:1"
 
 
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Begins a run of the project in an image and gives the image that is published then."""
-    folder = tmp_path / "visits"
+    folder = tmp_path / "income"
     folder.mkdir()
-    (folder / "project.yaml").write_text(PROJECT)
+    (folder / "project.yaml").write_text(on_a_cluster("office"))
     monkeypatch.setattr(Cluster, "connect", lambda namespace: None)          # no step runs here
 
     def begin(image: str, target: str = "kind", **options: object) -> str | None:

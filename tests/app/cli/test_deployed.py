@@ -10,24 +10,14 @@ from app.cli.main import main
 from components.connections.cluster import Cluster
 from components.operations import deployment
 from components.operations.promote import Promoter
-from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, OutputTensor, bundle_digest, write_bundle
+from journey.model.bundle import bundle_digest, write_bundle
 from journey.model.keys import SigningKey
 from journey.records.entries import Registration
 from journey.records.ledger import Ledger
 from tests.components.operations.deployments import SmallCluster
+from tests.income import content, on_a_cluster
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PROJECT = """\
-format: 1
-name: income
-sources: {people: {files: people.csv}}
-tables: {people: {columns: {age: {type: integer}, income: {type: category}}}}
-spine: people
-predict: {label: income, task: binary, positive: high, metric: roc_auc}
-split: {by: hash}
-targets:
-  kind: {engine: job, namespace: ours, ledger: "${LEDGER_URL}", registry: "${MLFLOW_URL}", images: "localhost:5000", serving: deployment}
-"""
 
 
 @pytest.fixture
@@ -46,14 +36,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(Promoter, "_follow", lambda self, registry, model: None)      # MLflow's own tests hold it
-    (tmp_path / "project.yaml").write_text(PROJECT)
+    (tmp_path / "project.yaml").write_text(on_a_cluster("ours", ", serving: deployment"))
     ledger = Ledger.connect(url)
     for number in (1, 2):
-        signature = BundleSignature(task="regression", request=(), inputs=(), outputs=(OutputTensor(name="prediction", shape=(-1, 1)),))
-        files = {"card.md": str(number).encode()}
-        content = BundleContent("income", "skops", signature, files, MadeFrom(data="", project="", code="", lock=""))
         bundle = tmp_path / "bundles" / str(number)
-        write_bundle(bundle, content, SigningKey.load_or_create(tmp_path / "keys"))
+        write_bundle(bundle, content(number), SigningKey.load_or_create(tmp_path / "keys"))
         ledger.register_version(Registration("income", bundle_digest(bundle), str(bundle), "run", (None, None), NOON, "register"))
         ledger.record_image("income", number, f"localhost:5000/income@sha256:{number}", NOON)
     ledger.close()

@@ -7,22 +7,14 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import main
-from journey.model.bundle import BundleContent, BundleSignature, MadeFrom, OutputTensor, bundle_digest, write_bundle
+from journey.model.bundle import bundle_digest, write_bundle
 from journey.model.keys import SigningKey
 from journey.records.entries import Registration
 from journey.records.ledger import Ledger
+from tests.income import PROJECT, content
 from tests.postgres import Postgres
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PROJECT = """\
-format: 1
-name: income
-sources: {people: {files: people.csv}}
-tables: {people: {columns: {age: {type: integer}, income: {type: category}}}}
-spine: people
-predict: {label: income, task: binary, positive: high, metric: roc_auc}
-split: {by: hash}
-"""
 
 
 @pytest.fixture
@@ -39,11 +31,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ledger.register_version(Registration("income", bundle_digest(bundle), str(bundle), f"run-{number}", (None, None), NOON, "register"))
     ledger.close()
     return tmp_path
-
-
-def content(number: int) -> BundleContent:
-    signature = BundleSignature(task="regression", request=(), inputs=(), outputs=(OutputTensor(name="prediction", shape=(-1, 1)),))
-    return BundleContent("income", "skops", signature, {"card.md": str(number).encode()}, MadeFrom(data="", project="", code="", lock=""))
 
 
 def typed(capsys: pytest.CaptureFixture[str], *words: object) -> str:

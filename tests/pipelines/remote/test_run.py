@@ -16,21 +16,11 @@ from pipelines.remote.events import EventWriter
 from pipelines.remote.follow import NeverStarted
 from pipelines.runs import Silence, Step
 from pipelines.submit import RunOptions, submit
+from tests.income import on_a_cluster
 from tests.pipelines.remote.fake_cluster import BROKEN, NOW, FakeCluster, pod
 from tests.pipelines.remote.test_events import RUN
 
 IMAGE = "localhost:5000/income-steps@sha256:" + "1" * 64
-PROJECT = """\
-format: 1
-name: income
-sources: {people: {files: people.csv}}
-tables: {people: {columns: {age: {type: integer}, income: {type: category}}}}
-spine: people
-predict: {label: income, task: binary, positive: high, metric: roc_auc}
-split: {by: hash}
-targets:
-  kind: {engine: job, namespace: payments, ledger: "${LEDGER_URL}", registry: "${MLFLOW_URL}", images: "localhost:5000"}
-"""
 DONE = Step("ingest-data", "done", 1.0, cached=False, log=None)
 
 
@@ -57,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(errand, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(run, "project_image", lambda *_: IMAGE)
-    (tmp_path / "project.yaml").write_text(PROJECT)
+    (tmp_path / "project.yaml").write_text(on_a_cluster("payments"))
     return tmp_path
 
 
