@@ -1,6 +1,6 @@
 """Where the server that we start here finds its records."""
 
-from journey.sections import Target
+from journey.targets import Target
 
 
 def server_options(target: Target) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from app.simulate import Happening
 from journey.clock import Clock
 from journey.errors import Conflict, Unavailable
 from journey.places import Places
-from journey.sections import Target
+from journey.targets import Target
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "payments"
 DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journey.errors import ProjectError
-from journey.sections import Target
+from journey.targets import Target
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

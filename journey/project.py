@@ -8,13 +8,12 @@ from journey.checking.python_files import python_problems, read_code
 from journey.checking.shape import checked_shape
 from journey.checking.yaml_file import read_yaml
 from journey.errors import ProjectError
+from journey.section import Duration, Section
 from journey.sections import (
     ESTIMATORS,
     METRICS,
     Bound,
     CuratePlan,
-    DataVolume,
-    Duration,
     ExtractPlan,
     Features,
     FilesSource,
@@ -24,20 +23,18 @@ from journey.sections import (
     PackagePlan,
     Predict,
     Project,
-    Resources,
     Retraining,
     RowCount,
     Search,
-    Section,
     SelectPlan,
     Source,
     Spine,
     Split,
     SqlSource,
     Table,
-    Target,
     Task,
 )
+from journey.targets import DataVolume, Resources, Target
 
 __all__ = [
     "ESTIMATORS", "FILE", "METRICS", "Bound", "CuratePlan", "DataVolume", "Duration", "ExtractPlan", "Features", "FilesSource", "Gates",

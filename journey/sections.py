@@ -1,14 +1,14 @@
-"""project.yaml as typed models, and the sections of it that each step is given."""
+"""project.yaml as typed models, and the sections of it that each step is given. Its targets are in journey.targets."""
 
 import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from journey.clock import duration
-from journey.step_names import EVERY_STEP
-from journey.values.carried import InOrder, restored
+from journey.section import Duration, Section
+from journey.targets import Target
+from journey.values.carried import InOrder
 from journey.values.columns import ColumnRule
 
 Task = Literal["binary", "multiclass", "regression"]
@@ -38,31 +38,6 @@ ESTIMATORS: dict[str, tuple[Task, ...]] = {
     "random_forest": (*_CLASSES, "regression"),
 }
 """The candidates that come with the platform, with the tasks that they fit. How they are built: journey.model.estimators."""
-
-
-_CPU = r"^[0-9]+(\.[0-9]+)?m?$"
-_MEMORY = r"^[0-9]+(Ki|Mi|Gi|Ti|M|G|T)?$"           # what both Kubernetes and KFP take
-
-
-def _checked_duration(text: object) -> object:
-    if isinstance(text, str):
-        duration(text)
-    return text
-
-
-Duration = Annotated[str, BeforeValidator(_checked_duration)]
-"""90s, 15m, 6h or 30d, kept as it is written; `journey.clock.duration` gives the timedelta."""
-
-
-class Section(BaseModel):
-    """A part of project.yaml: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _after_a_pipeline(cls, data: object) -> object:
-        return restored(data) if isinstance(data, dict) else data
 
 
 class FilesSource(Section):
@@ -188,54 +163,6 @@ class Retraining(Section):
     cooldown: Duration = "6h"
     per_day: Annotated[int, Field(ge=0)] = 4
     fresh_rows: Annotated[int, Field(ge=1)] = 500
-
-
-class Resources(Section):
-    """What a step may use, as Kubernetes writes quantities: `cpu: 500m`, `memory: 2Gi`.
-
-    Memory is asked for and limited alike; CPU is only asked for, so that a step may use what others leave.
-    """
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    cpu: Annotated[str, Field(pattern=_CPU)] | None = None
-    memory: Annotated[str, Field(pattern=_MEMORY)] | None = None
-
-
-class DataVolume(Section):
-    """A volume that sources are read from: the claim's name, and where it is mounted, read-only."""
-
-    claim: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
-    path: Annotated[str, Field(pattern=r"^/")]
-
-
-class Target(Section):
-    """What differs between places. `${NAME}` in a URL is read from the environment by whoever uses it, when it runs.
-
-    Attributes:
-        engine: local, or job: one pod a step in `namespace`.
-        ledger, registry, online: URLs of the ledger's database, MLflow's server and Redis; None for what the home holds.
-        images, push: the image registry's name for nodes, and for pods (None: the same).
-        serving: process: `journey serve` and `journey up`; deployment: a Deployment follows the ledger.
-        data: a volume that sources are read from.
-        resources: step > what it may use; `*` is every step that isn't named, `server` the model server.
-    """
-
-    engine: Literal["local", "job"] = "local"
-    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] | None = None
-    ledger: str | None = None
-    registry: str | None = None
-    online: str | None = None
-    images: str | None = None
-    push: str | None = None
-    serving: Literal["process", "deployment"] = "process"
-    data: DataVolume | None = None
-    resources: dict[str, Resources] = Field(default_factory=dict)
-
-    def allotted(self, step: str) -> Resources:
-        """What a step may use: its own numbers, and those of `*` where it has none."""
-        every, own = self.resources.get(EVERY_STEP, Resources()), self.resources.get(step, Resources())
-        return Resources(cpu=own.cpu or every.cpu, memory=own.memory or every.memory)
 
 
 class CuratePlan(Section):

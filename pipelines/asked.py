@@ -8,7 +8,7 @@ from pathlib import Path
 
 from journey.places import Places
 from journey.project import Project
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.placement import target_of
 from pipelines.runs import RunOptions
 

@@ -15,7 +15,7 @@ from components.release.containerize import Named, containerize
 from components.release.layer import layer_of
 from journey.errors import ProjectError
 from journey.places import resolved
-from journey.sections import Target
+from journey.targets import Target
 
 _SERVICE = re.compile(r"^(?P<service>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.cluster\.local)?:(?P<port>[0-9]+)$")
 

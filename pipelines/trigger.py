@@ -23,7 +23,7 @@ from journey.errors import JourneyError
 from journey.places import Places
 from journey.project import load_project
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.alert_service import Service, listening, serve
 from pipelines.niceness import give_way
 from pipelines.placement import target_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from journey.errors import ProjectError
 from journey.places import Places
-from journey.sections import Target
+from journey.targets import Target
 from serving.app import Limits
 from serving.follow import Watched
 

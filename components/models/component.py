@@ -170,7 +170,8 @@ def choose_model(
     from journey.declarations import load_candidates
     from journey.model.keys import Trusted
     from journey.places import Places
-    from journey.sections import Gates, ModelPlan, Target
+    from journey.sections import Gates, ModelPlan
+    from journey.targets import Target
 
     project = Path(os.environ["JOURNEY_PROJECT"])
     own = load_candidates(project) if code else ()

@@ -9,7 +9,7 @@ from components.release.deploy import PROGRESS_SECONDS, DeployRequest, deploymen
 from components.release.rollout import POD_HASH, Rollout
 from journey.errors import Conflict, DataError, JourneyError, ProjectError, Unavailable
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 
 POLL_SECONDS = 0.5
 REFUSED_SECONDS = 60.0      # how long a quota may have no room for the new pod: others may end

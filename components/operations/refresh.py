@@ -28,8 +28,8 @@ from journey.declarations import FeatureView, load_declarations
 from journey.errors import ProjectError
 from journey.places import Places
 from journey.project import Project, Table, load_project
-from journey.sections import Target
 from journey.tables import open_tables
+from journey.targets import Target
 
 FOLDER = "feast"               # in $JOURNEY_HOME
 

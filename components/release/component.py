@@ -28,7 +28,8 @@ def package_model(
     from journey.errors import Untrusted
     from journey.model.keys import SigningKey
     from journey.places import Places
-    from journey.sections import PackagePlan, Table, Target
+    from journey.sections import PackagePlan, Table
+    from journey.targets import Target
 
     signer = SigningKey.load_or_create(Places(Target(), Path(os.environ["JOURNEY_HOME"]), os.environ).keys)
     if key_id and signer.id != key_id:          # "": the file was compiled for an installation that nobody here knows
@@ -62,7 +63,7 @@ def register_model(
     from journey.places import Places
     from journey.records.ledger import Ledger
     from journey.records.registry import Registry
-    from journey.sections import Target
+    from journey.targets import Target
 
     home = Path(os.environ["JOURNEY_HOME"])
     places = Places(Target.model_validate(records), home, os.environ)
@@ -103,7 +104,7 @@ def containerize_model(
     from journey.clock import clock_of
     from journey.places import Places, resolved
     from journey.records.ledger import Ledger
-    from journey.sections import Target
+    from journey.targets import Target
 
     addition = model_addition(name, Path(bundle.path))
     nodes = resolved(registry["images"], os.environ)

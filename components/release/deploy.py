@@ -20,8 +20,8 @@ from components.pod import (
     variables,
 )
 from journey.places import named_in
-from journey.sections import Resources, Target
 from journey.step_names import SERVER
+from journey.targets import Resources, Target
 
 Json = Mapping[str, object]
 

@@ -7,8 +7,9 @@ from posixpath import normpath
 
 from journey.checking.problems import Finding, KeyPath, nearest
 from journey.checking.python_files import FEATURES, Code
-from journey.sections import Project, SqlSource, Target
+from journey.sections import Project, SqlSource
 from journey.step_names import EVERY_STEP, SERVER, STEPS
+from journey.targets import Target
 
 _URLS = ("ledger", "registry", "online", "images", "push")
 _FOR_PODS = ("namespace", "data", "resources")

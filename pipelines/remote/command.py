@@ -12,7 +12,7 @@ from components.image import PROJECT_FOLDER
 from components.pod import HOME, OPERATOR
 from journey.errors import JourneyError
 from journey.project import load_project
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.placement import target_of
 from pipelines.project_image import project_image
 from pipelines.remote.errand import take_away, under_way

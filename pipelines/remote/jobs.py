@@ -24,7 +24,7 @@ from components.pod import (
     variables,
 )
 from journey.places import named_in
-from journey.sections import Target
+from journey.targets import Target
 
 Json = Mapping[str, object]
 

@@ -19,27 +19,25 @@ from journey.declarations import load_candidates, load_declarations, load_reques
 from journey.model.estimators import KINDS
 from journey.project import METRICS, load_project, problems
 from journey.records.entries import RETRAINING_ORDER
+from journey.section import Section
 from journey.sections import (
     ESTIMATORS,
     Bound,
-    DataVolume,
     Features,
     FilesSource,
     Gates,
     Monitoring,
     Predict,
     Project,
-    Resources,
     Retraining,
     RowCount,
     Search,
-    Section,
     Spine,
     Split,
     SqlSource,
     Table,
-    Target,
 )
+from journey.targets import DataVolume, Resources, Target
 from journey.values.rules import ColumnRule
 from journey.watching import metric_names
 from journey.watching.bins import FLOORS

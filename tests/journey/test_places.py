@@ -6,7 +6,7 @@ import pytest
 
 from journey.errors import ProjectError
 from journey.places import Places, named_in, resolved
-from journey.sections import Target
+from journey.targets import Target
 
 HOME = Path("/srv/ada/.journey")
 

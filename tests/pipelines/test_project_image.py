@@ -11,7 +11,7 @@ from components.connections.image_registry import ImageRegistry
 from components.image import STEP_IMAGE, VERSION
 from components.oci import Configuration
 from journey.errors import ProjectError
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.project_image import project_image, registry_of
 from tests.image_registry_server import RegistryServer, push_base, running_registry
 

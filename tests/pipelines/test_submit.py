@@ -15,7 +15,7 @@ from journey.places import Places
 from journey.project import load_project
 from journey.records.entries import Registration, RunRecord
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 from pipelines import compile as compiling
 from pipelines import submit as module
 from pipelines.compile import Compiled, compiled_training

@@ -12,7 +12,7 @@ from components.release.deploy import DeployRequest
 from journey.errors import Conflict, ProjectError, Unavailable
 from journey.records.entries import PromotionRequest, Registration
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 from tests.components.operations.deployments import SmallCluster
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

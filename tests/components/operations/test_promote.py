@@ -13,7 +13,7 @@ from journey.errors import Conflict, DataError, ProjectError
 from journey.places import Places
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retirement
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

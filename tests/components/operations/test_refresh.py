@@ -16,7 +16,7 @@ from journey.artifacts import LABEL, ROW, SPLIT, TIME
 from journey.errors import DataError, ProjectError, Unavailable
 from journey.model.lookups import open_online
 from journey.model.sqlite_lookups import SqliteStore
-from journey.sections import Target
+from journey.targets import Target
 from tests.redis_server import free_port
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 import serving.listening
 from components.release.deploy import GRACE_SECONDS, PAUSE_SECONDS, DeployRequest, deployment_of, selector_of, service_of
 from components.release.rollout import Rollout
-from journey.sections import Resources, Target
+from journey.targets import Resources, Target
 from serving.options import asked_for
 
 PLACE = Target(engine="job", namespace="payments", ledger="${LEDGER_URL}", online="${REDIS_URL}", serving="deployment")

@@ -20,7 +20,7 @@ from journey.records import candidates, registry
 from journey.records.entries import PromotionRequest
 from journey.records.ledger import Ledger
 from journey.records.registry import Registry
-from journey.sections import Target
+from journey.targets import Target
 from tests.mlflow_server import running_mlflow
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from journey.project import load_project, problems
-from journey.sections import Resources
+from journey.targets import Resources
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """\

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from components.pod import EXECUTOR, OPERATOR
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.remote.jobs import Command, job_of
 
 URLS = {"ledger": "${LEDGER_URL}", "registry": "${MLFLOW_URL}", "online": "${REDIS_URL}", "images": "localhost:5000"}

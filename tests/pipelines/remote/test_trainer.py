@@ -11,7 +11,7 @@ from journey.clock import clock_of
 from journey.errors import Conflict, DataError, Unavailable
 from journey.records.entries import PromotionRequest, Registration, Retraining
 from journey.records.ledger import Ledger
-from journey.sections import Target
+from journey.targets import Target
 from pipelines.remote import errand, follow
 from pipelines.remote.command import Site
 from pipelines.remote.trainer import ClusterTrainer
