@@ -20,6 +20,8 @@ from components.pod import LOGINS
 from journey.errors import ProjectError, Unavailable, Untrusted
 
 LOG_IN = "Log in with `docker login`, and for a cluster's pods then `journey secrets --target NAME --login`."
+_HUB = "https://logins.hub.example/v1/"    # what Docker calls its own registry where it keeps logins
+_HUB_NAMES = ("hub.example", "logins.hub.example", "api.hub.example")
 _HELPER_SECONDS = 30.0                  # a keychain may ask its owner first
 _TOKEN_SECONDS = 60.0                   # how long a token holds whose registry doesn't say: the protocol's default
 _PAIR = re.compile(r'([a-z_]+)="([^"]*)"')
@@ -63,8 +65,11 @@ def login_of(address: str, environment: Mapping[str, str]) -> Login | None:
     except ValueError:                  # what it says would show passwords
         raise ProjectError(f"{where}: expected the JSON of Docker's config.json, found something else. {LOG_IN}") from None
     entries = {_host(name): entry for name, entry in (written.auths or {}).items()}
-    helper = (written.helpers or {}).get(address) or (written.store if address in entries else "")
-    return _asked(helper, address) if helper else entries.get(address, _Entry()).login(address, where)
+    known = _host(_HUB) if address in _HUB_NAMES else address
+    helper = (written.helpers or {}).get(address) or (written.store if known in entries else "")
+    if helper:
+        return _asked(helper, _HUB if address in _HUB_NAMES else address)
+    return entries.get(known, _Entry()).login(address, where)
 
 
 class _Entry(BaseModel):
@@ -120,15 +125,16 @@ class RegistryAuth(httpx.Auth):
         """
         room = _repository(request.url.path), request.method in _WRITES
         header, until = self._known.get(room, ("", 0.0))
-        if header and time.monotonic() < until:
+        replayable = isinstance(request.stream, httpx.ByteStream)           # what is read piece by piece is gone then
+        if header and (time.monotonic() < until or not replayable):         # half of its time is left
             request.headers["Authorization"] = header
         response = yield request
-        replayable = isinstance(request.stream, httpx.ByteStream)      # what is read piece by piece is gone
-        if response.status_code != httpx.codes.UNAUTHORIZED or not replayable:
+        elsewhere = response.request.url.host != request.url.host           # a store that the registry sent us on to
+        if response.status_code != httpx.codes.UNAUTHORIZED or not replayable or elsewhere:
             return
         asked = _challenges(response.headers.get_list("WWW-Authenticate"))
         if "bearer" in asked:
-            answer = yield self._token_request(asked["bearer"], request.url)
+            answer = yield self._token_request(asked["bearer"], request)
             answer.read()
             self._known[room] = self._token(answer)
         elif "basic" in asked and self._login:
@@ -138,18 +144,19 @@ class RegistryAuth(httpx.Auth):
         request.headers["Authorization"] = self._known[room][0]
         yield request
 
-    def _token_request(self, asked: Mapping[str, str], registry: httpx.URL) -> httpx.Request:
+    def _token_request(self, asked: Mapping[str, str], request: httpx.Request) -> httpx.Request:
         try:
             realm = httpx.URL(asked.get("realm", ""))
         except httpx.InvalidURL:
             realm = httpx.URL("")
-        if realm.scheme != "https" and realm.scheme != registry.scheme:
+        if realm.scheme != "https" and realm.scheme != request.url.scheme:
             found = f"found '{asked.get('realm', '')}'. A password isn't sent there."
             raise Untrusted(f"registry {self._name}: expected tokens to be given over https, {found}")
         told = [("service", asked["service"])] if "service" in asked else []
         scopes = [("scope", scope) for scope in asked.get("scope", "").split()]
         headers = {"Authorization": self._login.basic} if self._login else {}
-        return httpx.Request("GET", realm.copy_merge_params([*told, *scopes]), headers=headers)
+        patience = {"timeout": request.extensions["timeout"]}       # httpx sets one for the first request of a flow only
+        return httpx.Request("GET", realm.copy_merge_params([*told, *scopes]), headers=headers, extensions=patience)
 
     def _token(self, answer: httpx.Response) -> tuple[str, float]:
         """The header's value, and until when it holds."""
@@ -194,9 +201,12 @@ def _asked(helper: str, address: str) -> Login | None:
     try:
         asked = subprocess.run([path, "get"], input=address, capture_output=True, text=True, timeout=_HELPER_SECONDS, check=False)
         given = json.loads(asked.stdout) if asked.returncode == 0 else {}
-        return Login(given["Username"], given["Secret"]) if given else None
+        found = Login(given["Username"], given["Secret"]) if given else None
     except (subprocess.TimeoutExpired, OSError, ValueError, KeyError, TypeError) as error:
         raise ProjectError(f"registry {address}: expected {program} to give a login, found {type(error).__name__}.") from error
+    if found and found.user == "<token>":
+        raise ProjectError(f"registry {address}: expected {program} to give user and password, found an identity token.")
+    return found
 
 
 def _repository(path: str) -> str:

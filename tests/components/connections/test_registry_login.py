@@ -152,6 +152,26 @@ def test_a_token_that_holds_no_longer_is_asked_for_anew(tmp_path: Path, tokens: 
         assert len(tokens.asked) == before + 1
 
 
+class Unmounting(httpx.HTTPTransport):
+    """A way to a registry that mounts no blob of another repository."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if b"mount=" in request.url.query:
+            request.url = request.url.copy_with(query=None)
+        return super().handle_request(request)
+
+
+def test_a_layer_that_is_copied_piece_by_piece_has_its_token(tmp_path: Path, tokens: Tokens) -> None:
+    """It can't be sent a second time: a token that has half of its time left has to do."""
+    tokens.valid_seconds = 1e-6
+    with running_registry(tmp_path / "its", settings=tokens.settings) as server:
+        client = httpx.Client(transport=Unmounting(), auth=RegistryAuth(server.address, LOGIN))
+        with ImageRegistry(server.address, f"http://{server.address}", client) as registry:
+            push_base(registry)
+            digest = containerize(registry, BASE, TARGET, FILES)
+            assert registry.has_image("taxis", "v1", digest)
+
+
 def test_who_gives_tokens_and_refuses_is_told(tmp_path: Path, tokens: Tokens) -> None:
     with running_registry(tmp_path / "its", settings=tokens.settings) as server:
         for environment, who in (({}, "as nobody"), (logged_in(server.address, login=Login("eve", "x")), "as eve")):
@@ -180,12 +200,28 @@ def test_a_password_is_sent_to_no_place_in_the_clear() -> None:
     assert "Authorization" not in sent[0].headers
 
 
+def test_a_store_that_the_registry_sends_on_to_is_told_no_password(tokens: Tokens) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.url.host == "registry.example":
+            return httpx.Response(307, headers={"Location": "https://store.example/blob"})
+        return httpx.Response(401, headers={"WWW-Authenticate": 'Bearer realm="https://tokens.example/t"'})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), auth=RegistryAuth("registry.example", LOGIN))
+    with ImageRegistry("registry.example", "https://registry.example", client) as registry, pytest.raises(Unavailable, match="found 401"):
+        registry.image("taxis", "v1")
+    assert [request.url.host for request in seen] == ["registry.example", "store.example"]
+
+
 def test_of_two_ways_in_the_token_is_taken(tokens: Tokens) -> None:
     ways = [("WWW-Authenticate", 'Basic realm="a, b"'), ("WWW-Authenticate", f'Bearer realm="{tokens.url}", service="here"')]
     seen: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "127.0.0.1":
+            assert request.extensions["timeout"]["read"], "who gives tokens may hang, too"
             return httpx.get(request.url, headers=request.headers)
         seen.append(request.headers.get("Authorization", ""))
         return httpx.Response(404) if seen[-1] else httpx.Response(401, headers=ways)
@@ -217,6 +253,10 @@ def written(folder: Path, configuration: object) -> dict[str, str]:
 def test_what_docker_login_wrote_is_found(tmp_path: Path, auths: dict[str, object] | None, known: bool) -> None:
     found = login_of("registry.example:5000", written(tmp_path, {"auths": auths, "HttpHeaders": {}}))
     assert found == (LOGIN if known else None)
+
+
+def test_dockers_own_registry_is_known_by_the_name_that_docker_gives_it(tmp_path: Path) -> None:
+    assert login_of("hub.example", written(tmp_path, {"auths": {"https://logins.hub.example/v1/": {"auth": LOGIN.encoded}}})) == LOGIN
 
 
 def test_nobody_has_logged_in_where_nothing_is_written(tmp_path: Path) -> None:
@@ -265,12 +305,16 @@ def test_a_credential_helper_is_asked_for_its_registry(tmp_path: Path, monkeypat
         assert login_of("registry.example", written(tmp_path, configuration)) == found
 
 
-def test_a_credential_helper_that_talks_nonsense_is_told(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [("s3cret", "to give a login, found JSONDecodeError"), ('{"Username": "<token>", "Secret": "s3cret"}', "found an identity token")],
+)
+def test_a_credential_helper_that_gives_nothing_of_use_is_told(tmp_path: Path, monkeypatch, says: str, told: str) -> None:
     helper = tmp_path / "docker-credential-chain"
-    helper.write_text("#!/bin/sh\necho s3cret\n")
+    helper.write_text(f"#!/bin/sh\necho '{says}'\n")
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(ProjectError, match="expected docker-credential-chain to give a login, found JSONDecodeError"):
+    with pytest.raises(ProjectError, match=f"expected docker-credential-chain .*{told}"):
         login_of("registry.example", written(tmp_path, {"credHelpers": {"registry.example": "chain"}}))
 
 
