@@ -57,8 +57,8 @@ def followed(
                     return
                 raise
             broken = error                    # a kubelet that was started anew doesn't know its pods for a moment
-        except httpx.ReadTimeout:             # silence is no break
-            pass
+        except httpx.ReadTimeout as error:    # of a container that runs, silence; what it writes last is still to be read
+            broken, tries = error, -1 if runs() else tries
         except (httpx.TransportError, Unavailable) as error:
             broken = error
         if not (broken or runs()):

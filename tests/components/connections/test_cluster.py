@@ -264,6 +264,21 @@ def test_silence_is_waited_through_for_as_long_as_the_pod_runs(monkeypatch: pyte
     assert list(pod_log.followed(opened, lambda: next(silent, None) is not None, RuntimeError)) == ["a"]
 
 
+@pytest.mark.parametrize("follows", [True, False], ids=["followed", "read once"])
+def test_what_a_container_wrote_last_is_read_also_after_a_silence(monkeypatch: pytest.MonkeyPatch, follows: bool) -> None:
+    monkeypatch.setattr(pod_log, "_PAUSE_SECONDS", 0.0)
+    stalls, running = [True, True], [follows, False]
+
+    def opened(since: str | None) -> Iterator[str]:
+        if since is None:
+            yield at(1, "a").rstrip()
+        if stalls and stalls.pop():
+            raise httpx.ReadTimeout("stalled")
+        yield at(2, "last").rstrip()
+
+    assert list(pod_log.followed(opened, lambda: bool(running) and running.pop(0), RuntimeError)) == ["a", "last"]
+
+
 def test_a_log_whose_pod_is_taken_away_ends(server: WrittenServer) -> None:
     server.answer(f"GET {PODS}/x/log", Answer(200, at(1, "a"), end=BROKEN), refused(404, "not found"))
 
