@@ -11,10 +11,12 @@ import pytest
 from components import one_stream
 
 WRITES = """
-import os, sys
+import os, subprocess, sys
 for n in range(500):
     print(n, file=sys.stderr if n % 3 else sys.stdout)
 os.system("echo 500 >&2")
+own = subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('x')"], capture_output=True)
+assert (own.stdout, own.stderr) == (b"", b"x"), "who asks for two streams gets two"
 raise OSError("501")
 """
 
