@@ -88,7 +88,7 @@ def _lookups(models: Iterable[Model]) -> Iterator[str]:
             if model.online.age_seconds is not None:
                 ages.append(f"{names.LOOKUP_AGE_SECONDS}{labels(**_own(model))} {model.online.age_seconds!r}")
             misses += [f"{names.LOOKUP_MISSES}{labels(**_own(model), view=view)} {count}" for view, count in model.online.misses.items()]
-    yield family(names.LOOKUP_AGE_SECONDS, "gauge", "Age of the row looked up last, on the platform clock.", ages)
+    yield family(names.LOOKUP_AGE_SECONDS, "gauge", "At the last lookup: platform time since the cut of the online store.", ages)
     yield family(names.LOOKUP_MISSES, "counter", "Rows looked up that were absent or too old.", misses)
 
 
@@ -104,7 +104,8 @@ def _labels(models: Iterable[Model], recorder: Recorder | None) -> Iterator[str]
     refused = (f"{names.FEEDBACK_REFUSED}{labels(reason=reason)} {count}" for reason, count in recorder.refused.items())
     yield family(names.FEEDBACK_REFUSED, "counter", "Labels not taken: a second, different one, or of an unknown prediction.", refused)
     dropped, waiting = f"{names.RECORDS_DROPPED} {recorder.dropped}", f"{names.RECORDS_WAITING} {recorder.waiting}"
-    yield family(names.RECORDS_DROPPED, "counter", "Answers and labels lost to a full queue.", [dropped])
+    lost = "Answers and labels lost: to a full queue, refused by the ledger, or not written before the end."
+    yield family(names.RECORDS_DROPPED, "counter", lost, [dropped])
     yield family(names.RECORDS_WAITING, "gauge", "Answers and labels not in the ledger yet.", [waiting])
 
 

@@ -79,45 +79,54 @@ class Recorder:
 
     def _drain(self) -> bool:
         """Writes until nothing waits; False if the ledger failed, then what wasn't written stays."""
-        alone = 0           # so many rows are written one by one: a transaction with all of them failed, by the fault of one
+        most = BATCH        # rows a transaction: fewer while one of them is looked for that can't be written
         while self._queue:
             # by place, with no iterator: others append meanwhile, and only this thread takes away
-            batch = [self._queue[place] for place in range(1 if alone else min(len(self._queue), BATCH))]
+            batch = [self._queue[place] for place in range(min(len(self._queue), most))]
+            ledger = self._opened()
+            if ledger is None:
+                return False
+            refused: Counter[str] = Counter()
             try:
-                self._write(batch)
+                for kind, records in groupby(batch, key=type):
+                    refused += self._write(ledger, kind, list(records))
             except Unavailable as error:
                 LOG.warning("the ledger didn't take %s rows, trying again: %s", len(batch), error)
                 return False
             except Exception as error:      # a second time would end the same
                 if len(batch) > 1:
-                    alone = len(batch)
+                    most = len(batch) // 2
                     continue
                 LOG.log(logging.ERROR, "an answer or label could not be written: %s", error, exc_info=not isinstance(error, JourneyError))
                 self.dropped += 1
+            self.refused.update(refused)        # once the whole batch is through: a part of it may have been tried before
             for _ in batch:
                 self._queue.popleft()
-            alone = max(0, alone - 1)
+            most = min(BATCH, 2 * most)
         return True
 
-    def _write(self, batch: list[Record]) -> None:
-        self._ledger = ledger = self._ledger or self._connect()
-        for kind, records in groupby(batch, key=type):
-            self._write_kind(ledger, kind, list(records))
+    def _opened(self) -> "Ledger | None":
+        """The ledger; None where it can't be opened, which is no row's fault."""
+        try:
+            self._ledger = self._ledger or self._connect()
+        except JourneyError as error:
+            LOG.warning("the ledger can't be opened, trying again: %s", error)
+        return self._ledger
 
-    def _write_kind(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> None:
-        if kind is PredictionRecord:
-            ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
-        else:
-            self._write_labels(ledger, [record for record in records if isinstance(record, FeedbackRecord)])
+    def _write(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> Counter[str]:
+        """Writes rows of one kind; gives how many labels were refused, and why."""
+        if kind is FeedbackRecord:
+            return self._write_labels(ledger, [record for record in records if isinstance(record, FeedbackRecord)])
+        ledger.record_predictions([record for record in records if isinstance(record, PredictionRecord)])
+        return Counter()
 
-    def _write_labels(self, ledger: "Ledger", labels: list[FeedbackRecord]) -> None:
+    def _write_labels(self, ledger: "Ledger", labels: list[FeedbackRecord]) -> Counter[str]:
         known = [(label, prediction) for label in labels if (prediction := ledger.prediction(label.prediction)) is not None]
         outcomes = ledger.record_feedback_batch([label for label, _ in known])
-        self.refused["unknown"] += len(labels) - len(known)
-        self.refused["different"] += outcomes.count("refused")
         for (label, prediction), outcome in zip(known, outcomes, strict=True):
             if outcome == "stored":
                 self._count_label(prediction, label.label)
+        return Counter(unknown=len(labels) - len(known), different=outcomes.count("refused"))
 
 
 def _uncounted(prediction: PredictionRecord, label: object) -> None:

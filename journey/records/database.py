@@ -66,6 +66,7 @@ class Database:
 
         Raises:
             Unavailable: the database doesn't answer.
+            DataError: it doesn't take a value of a query.
         """
         engine = self._engine if self._engine.dialect.name == "sqlite" else self._engine.execution_options(**_ONE_STATE)
         with self._translated(), engine.begin() as connection:

@@ -36,7 +36,10 @@ from journey.values.columns import JsonValue
 
 @dataclass(frozen=True)
 class Ledger:
-    """A database's tables as verbs. Every method raises Unavailable where the database doesn't answer."""
+    """A database's tables as verbs.
+
+    Every method raises Unavailable where the database doesn't answer, and DataError where it doesn't take a value.
+    """
 
     database: Database
 
