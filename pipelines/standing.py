@@ -32,7 +32,7 @@ class Standing:
         """
         if step == REGISTER:
             return self._is_registered(cached)
-        return step != CONTAINERIZE or self._is_containerized(str(cached.get("image")))
+        return step != CONTAINERIZE or self._is_containerized(str(cached.get("image") or ""))
 
     def _is_registered(self, cached: Outputs) -> bool:
         """Whether the ledger still has the version, and the home its bundle: either may have been lost or put back."""
@@ -40,7 +40,12 @@ class Standing:
         return any(version.version == cached.get("version") and Path(version.uri, "manifest.json").is_file() for version in known)
 
     def _is_containerized(self, reference: str) -> bool:
-        """Whether the ledger names the image, and the image registry has it, on top of the server's image of today."""
+        """Whether the ledger names the image, and the image registry has it, on top of the server's image of today.
+
+        A bundle that has no image, because the server's can't run it, has none for good.
+        """
+        if not reference:
+            return True
         if all(self.ledger.image(self.model, version.version) != reference for version in self.ledger.versions(self.model)):
             return False
         from components.connections.image_registry import ImageRegistry  # late: a laptop's runs make no image

@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from components.operations.deployment import Deployed, Standing
 
 
+def require_image(records: Opened, version: int) -> None:
+    """Before a promotion: a Deployment could serve the version.
+
+    Raises:
+        DataError: it has no image.
+    """
+    if _has_deployment(records):
+        from components.operations.deployment import image_of
+
+        image_of(records.ledger, records.model, version, records.target)
+
+
 def deployed_now(records: Opened) -> "Deployed | None":
     """Serves the champion and waits until it answers; None where the target has no Deployment, or no version was promoted.
 

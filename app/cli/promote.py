@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.deployed import deployed_line, deployed_now
+from app.cli.deployed import deployed_line, deployed_now, require_image
 from app.cli.opened import Opened, opened, somebody
 from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
 from app.cli.there import carried, flag, option
@@ -41,6 +41,7 @@ def promote(
         seen = records.ledger.current(records.model)
         replaced = replaces if replaces is not None else seen.seq if seen else 0
         records.promoter.verify(records.model, wanted)
+        require_image(records, wanted)
         request = PromotionRequest(records.model, wanted, replaced, somebody(), reason, records.now, evidence=json.loads(evidence))
         promotion = records.promoter.promote(request)
         if not as_json:

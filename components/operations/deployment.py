@@ -205,13 +205,24 @@ def _unserved(cluster: Cluster, served: Served, version: int, error: JourneyErro
     )
 
 
-def _request(ledger: Ledger, served: Served, version: int) -> DeployRequest:
-    image = ledger.image(served.model, version)
+def image_of(ledger: Ledger, model: str, version: int, target: str) -> str:
+    """The image that serves a version.
+
+    Raises:
+        DataError: there is none.
+    """
+    image = ledger.image(model, version)
     if image is None:
         raise DataError(
-            f"version {version} of {served.model}: expected an image that serves it, found none in the ledger. "
-            f"`journey run --target {served.target}` makes it; a step that ran before comes from the cache."
+            f"version {version} of {model}: expected an image that serves it, found none in the ledger. `journey run --target {target}` "
+            "makes it, unless the model has no ONNX form, which is all that the server's image runs: `journey logs` of containerize-model "
+            "says so."
         )
+    return image
+
+
+def _request(ledger: Ledger, served: Served, version: int) -> DeployRequest:
+    image = image_of(ledger, served.model, version, served.target)
     return DeployRequest(served.model, version, image, served.target, served.place, served.feedback, served.latency_ms)
 
 

@@ -93,7 +93,10 @@ def containerize_model(
     records: dict,
     bundle: dsl.Input[dsl.Model],
 ) -> NamedTuple("Containerized", image=str):  # type: ignore[valid-type]  # KFP reads the outputs' names here
-    """The image that serves the version, in the registry and by digest in the ledger; the same bundle gives the same image."""
+    """The image that serves the version, in the registry and by digest in the ledger; the same bundle gives the same image.
+
+    A model that the server's image can't run, because it has no ONNX form, gets none: "".
+    """
     import os
     from pathlib import Path
 
@@ -102,11 +105,15 @@ def containerize_model(
     from components.release.additions import model_addition
     from components.release.containerize import Named, containerize
     from journey.clock import clock_of
+    from journey.model.bundle import bundle_engine
     from journey.places import Places, resolved
     from journey.records.ledger import Ledger
     from journey.targets import Target
 
     addition = model_addition(name, Path(bundle.path))
+    if bundle_engine(Path(bundle.path)) != "onnx":
+        print(f"model {name}, version {version}: no image, because {SERVING_IMAGE} runs models in ONNX alone")  # noqa: T201  the step's log
+        return ("",)
     nodes = resolved(registry["images"], os.environ)
     with ImageRegistry.at(resolved(registry.get("push") or nodes, os.environ), os.environ) as images:
         digest = containerize(images, Named(SERVING_IMAGE, VERSION), Named(name, f"v{version}"), addition)

@@ -194,6 +194,15 @@ def bundle_digest(directory: Path) -> str:
     return _digest(_manifest_bytes(directory))
 
 
+def bundle_engine(directory: Path) -> Engine:
+    """What a bundle's model runs in, as it says itself, trusted or not.
+
+    Raises:
+        DataError: there is no bundle, or it is of a newer format.
+    """
+    return _document(Manifest, directory, _manifest_bytes(directory)).engine
+
+
 def open_bundle(directory: Path, trusted: Trusted) -> Bundle:
     """Opens a bundle after looking at all of it: signature and key, every file's digest, nothing missing and nothing more.
 

@@ -54,6 +54,10 @@ def test_an_image_stands_while_ledger_and_registry_have_it_on_the_base_of_today(
     assert standing.holds("containerize-model", {"image": made(server, ledger)})
 
 
+def test_a_model_that_gets_no_image_never_had_one_to_lose(ledger):
+    assert Standing(ledger, "visits", Target(images="localhost:1")).holds("containerize-model", {"image": ""})
+
+
 def test_an_image_that_the_registry_lost_is_made_anew(server, ledger, tmp_path):
     with ImageRegistry.at(server.address, {}) as registry:
         push_base(registry)

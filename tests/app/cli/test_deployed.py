@@ -81,6 +81,17 @@ def test_a_rollout_that_fails_is_exit_code_1_and_the_ledger_keeps_the_promotion(
     assert "InvalidImageName: what a name" in third
 
 
+def test_a_version_without_an_image_is_not_promoted_where_a_deployment_serves(project, cluster, capsys):
+    ledger = Ledger.connect(f"sqlite:///{project}/ledger.db")
+    bundle = project / "bundles" / "3"
+    write_bundle(bundle, content(3), SigningKey.load_or_create(project / "keys"))
+    ledger.register_version(Registration("income", bundle_digest(bundle), str(bundle), "run", (None, None), NOON, "register"))
+    assert typed("promote", "3", "-p", project, "--target", "kind") == 1
+    assert "version 3 of income: expected an image that serves it, found none" in capsys.readouterr().err
+    assert ledger.current("income") is None
+    ledger.close()
+
+
 def test_status_says_nothing_of_a_server_before_there_is_one(project, cluster, capsys):
     assert typed("status", "-p", project, "--target", "kind", "--json") == 0
     assert json.loads(capsys.readouterr().out)["server"] is None

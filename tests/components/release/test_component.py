@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import components.release.package
 from components.connections.image_registry import ImageRegistry
 from components.image import SERVING_IMAGE
 from components.oci import Configuration
@@ -13,6 +14,7 @@ from components.release.component import containerize_model, package_model
 from components.release.package import Material, package
 from journey.clock import clock_of
 from journey.errors import DataError, Untrusted
+from journey.model.canonical import loads
 from journey.model.keys import SigningKey
 from journey.records.entries import Registration
 from journey.records.ledger import Ledger
@@ -61,6 +63,18 @@ def test_a_version_becomes_an_image_that_the_ledger_knows_by_digest_the_same_eac
         assert execution.labels is not None
         assert execution.labels["journey.bundle"] == digest
     ledger.close()
+
+
+def test_a_model_that_the_servers_image_cannot_run_gets_no_image(
+    material_of: Callable[..., Material], signer: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    other, real = loads(material_of("hist_gradient_boosting").model), components.release.package.to_onnx
+    monkeypatch.setattr(components.release.package, "to_onnx", lambda pipeline, schema: real(other, schema))
+    assert package(material_of("logistic"), tmp_path / "bundle", signer).engine == "skops"
+    artifact = SimpleNamespace(path=str(tmp_path / "bundle"), metadata={})
+    made = containerize_model.python_func(name="payments", version=1, registry={"images": "localhost:1"}, records={}, bundle=artifact)
+    assert made == ("",)
+    assert "no image, because journey-serving runs models in ONNX alone" in capsys.readouterr().out
 
 
 def test_without_a_bundle_no_image_is_made(tmp_path: Path) -> None:
