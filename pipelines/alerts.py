@@ -58,6 +58,6 @@ def take(body: bytes, ask: Ask) -> list[dict[str, object]]:
     except ValidationError as error:
         first = error.errors()[0]
         raise RequestError(".".join(map(str, first["loc"])) or "body", "Alertmanager's webhook JSON", first["msg"]) from error
-    firing = [alert for alert in webhook.alerts if alert.status == "firing" and alert.labels.get("action", "retrain") == "retrain"]
+    firing = [alert for alert in webhook.alerts if alert.status == "firing" and alert.labels.get("action") == "retrain"]
     decisions = [ask(asked) for asked in [asked_of(alert) for alert in firing]]
     return [{"key": decision.key, "stored": decision.accepted, "reason": decision.reason} for decision in decisions]

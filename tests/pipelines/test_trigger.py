@@ -171,7 +171,8 @@ def test_an_alert_of_plain_prometheus_gives_its_start_less_how_long_evidence_mus
         "labels": {"model": "m", "version": "3", "action": "retrain"},
         "startsAt": "2026-03-01T12:00:00.123Z", "endsAt": "0001-01-01T00:00:00Z"},
         {"status": "resolved", "labels": {"model": "m", "version": "2", "action": "retrain"}, "startsAt": "2026-03-01T12:00:00Z"},
-        {"status": "firing", "labels": {"model": "m", "version": "4", "action": "page"}, "startsAt": "2026-03-01T12:00:00Z"}]}"""
+        {"status": "firing", "labels": {"model": "m", "version": "4", "action": "page"}, "startsAt": "2026-03-01T12:00:00Z"},
+        {"status": "firing", "labels": {"model": "m", "version": "5", "window": "1h"}, "startsAt": "2026-03-01T12:00:00Z"}]}"""
     assert [one["key"] for one in take(body, accepted)] == ["m/3/drift/2026-03-01 11:30:00.123000+00:00"]
 
 
@@ -179,6 +180,7 @@ def test_an_alert_of_plain_prometheus_gives_its_start_less_how_long_evidence_mus
     ("labels", "annotations", "told"),
     [
         ({"version": "1"}, {}, "alerts.labels.model"),
+        ({"model": "m"}, {}, "alerts.labels.version"),
         ({"model": "m", "version": "one"}, {}, "a version's number, found 'one'"),
         ({"model": "m", "version": "9" * 5000}, {}, "a version's number, found '9999"),
         ({"model": "m", "version": "1"}, {"onset": "yesterday"}, "found 'yesterday'"),
@@ -186,6 +188,6 @@ def test_an_alert_of_plain_prometheus_gives_its_start_less_how_long_evidence_mus
     ],
 )
 def test_an_alert_that_does_not_say_what_it_is_about_is_refused(labels: dict[str, str], annotations: dict[str, str], told: str) -> None:
-    alert = model_alert("m", "1", ONSET, NOON, "").model_copy(update={"labels": labels, "annotations": annotations})
+    alert = model_alert("m", "1", ONSET, NOON, "").model_copy(update={"labels": labels | {"action": "retrain"}, "annotations": annotations})
     with pytest.raises(RequestError, match=told):
         take(webhook([alert]), accepted)
