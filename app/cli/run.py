@@ -19,7 +19,7 @@ def run(
     project: ProjectOption = Path(),
     home: HomeOption = None,
     target: TargetOption = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help="How many steps at a time.", show_default="one for each core")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many steps at a time.", show_default="one for each core; 2 pods")] = None,
     until: Annotated[str | None, typer.Option(help="The last step to run, such as curate-data.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait while another run of this project is going on.")] = False,
     as_json: JsonOption = False,

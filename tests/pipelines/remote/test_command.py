@@ -10,8 +10,9 @@ from components.connections.cluster import Cluster
 from components.pod import INSIDE
 from pipelines.remote import command, errand, follow
 from pipelines.remote.events import RelayedOutput
+from tests.income import on_a_cluster
 from tests.pipelines.remote.fake_cluster import NOW, FakeCluster, pod
-from tests.pipelines.remote.test_run import IMAGE, PROJECT
+from tests.pipelines.remote.test_run import IMAGE
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(errand, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(command, "project_image", lambda *_: IMAGE)
-    (tmp_path / "project.yaml").write_text(PROJECT)
+    (tmp_path / "project.yaml").write_text(on_a_cluster("payments"))
     return tmp_path
 
 

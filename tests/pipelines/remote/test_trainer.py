@@ -16,8 +16,9 @@ from pipelines.remote import errand, follow
 from pipelines.remote.command import Site
 from pipelines.remote.trainer import ClusterTrainer
 from pipelines.retraining import Trained
+from tests.income import on_a_cluster
 from tests.pipelines.remote.fake_cluster import NOW, FakeCluster, pod
-from tests.pipelines.remote.test_run import IMAGE, PROJECT, events
+from tests.pipelines.remote.test_run import IMAGE, events
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REQUEST = Retraining("k" * 64, "income", 1, "drift", NOON, NOON, reason="drift of age")
@@ -46,7 +47,7 @@ class Acting(FakeCluster):
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(errand, "PAUSE_SECONDS", 0.0)
-    (tmp_path / "project.yaml").write_text(PROJECT)
+    (tmp_path / "project.yaml").write_text(on_a_cluster("payments"))
     ledger = Ledger.connect(f"sqlite:///{tmp_path}/ledger.db")
     for number in (1, 2, 3):
         ledger.register_version(Registration("income", str(number) * 64, "/bundle", f"run-{number}", (None, None), NOON, "register"))
