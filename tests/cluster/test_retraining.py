@@ -12,13 +12,17 @@ from tests.cluster.conftest import TARGET, Laptop
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-ONSET = datetime(2026, 1, 15, tzinfo=UTC)       # half a month after the bank's history begins: another model, and no worse by much
+# the bank's history is Feb 9 to Mar 1, and its first ten days teach nothing: only an onset after Feb 19 makes another model
+ONSET = datetime(2026, 2, 23, tzinfo=UTC)
 RETRAINED_SECONDS = 900
 
 
 def test_an_alert_ends_in_another_version_that_answers(second_run: dict, promoted: dict, laptop: Laptop, platform: Cluster) -> None:
     """The project that stands there is the second run's, which has no gates: whatever is trained is promoted."""
-    champion = laptop.json("status", "--target", TARGET)["champion"]["version"]
+    before = laptop.json("status", "--target", TARGET)
+    if before["retrainings"]:
+        pytest.skip("a retraining was asked for in this namespace before: its cool-down is two days")
+    champion = before["champion"]["version"]
     base, client = platform.proxy("trigger", 8081)
     with client:
         body = webhook([model_alert(promoted["model"], str(champion), ONSET, datetime.now(UTC), "amount has drifted")])
@@ -28,12 +32,21 @@ def test_an_alert_ends_in_another_version_that_answers(second_run: dict, promote
     assert [one["stored"] for one in again.json()["requests"]] == [False], "an alert is sent again and again"
 
     until = time.monotonic() + RETRAINED_SECONDS
-    while (status := laptop.json("status", "--target", TARGET))["champion"]["version"] == champion or not status["server"]["done"]:
+    while not _answers_anew(status := laptop.json("status", "--target", TARGET), champion):
+        assert status["retrainings"][-1]["state"] not in ("failed", "kept"), status["retrainings"][-1]
         assert time.monotonic() < until, status
         time.sleep(5)
     version = status["champion"]["version"]
     assert version not in (champion, promoted["version"], second_run["version"])
     assert status["champion"]["actor"] == ACTOR
-    assert status["server"]["answering"] == [version]
-    retired = [one["version"] for one in laptop.json("audit", "--target", TARGET)["entries"] if one["action"] == "retire"]
-    assert champion in retired
+    [replaced] = [one for one in status["versions"] if one["version"] == champion]
+    assert replaced["retired"], "who is replaced is retired"
+
+    back = laptop.json("rollback", "--target", TARGET)          # as the other tests want to find it
+    assert back["version"] == champion
+
+
+def _answers_anew(status: dict, champion: int) -> bool:
+    """Whether another version is champion and it alone answers: the ledger is ahead of the Deployment for a moment."""
+    version, server = status["champion"]["version"], status["server"]
+    return version != champion and server["done"] and server["answering"] == [version]
