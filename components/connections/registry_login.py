@@ -65,8 +65,10 @@ def login_of(address: str, environment: Mapping[str, str]) -> Login | None:
     except ValueError:                  # what it says would show passwords
         raise ProjectError(f"{where}: expected the JSON of Docker's config.json, found something else. {LOG_IN}") from None
     entries = {_host(name): entry for name, entry in (written.auths or {}).items()}
-    known = _host(_HUB) if address in _HUB_NAMES else address
-    helper = (written.helpers or {}).get(address) or (written.store if known in entries else "")
+    names = (address, *_HUB_NAMES) if address in _HUB_NAMES else (address,)          # as we write it into a Secret, and as Docker does
+    known = next((name for name in names if name in entries), address)
+    helpers = {_host(name): helper for name, helper in (written.helpers or {}).items()}
+    helper = next((helpers[name] for name in names if name in helpers), written.store if known in entries else "")
     if helper:
         return _asked(helper, _HUB if address in _HUB_NAMES else address)
     return entries.get(known, _Entry()).login(address, where)
