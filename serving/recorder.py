@@ -109,8 +109,8 @@ class Recorder:
         """The ledger; None where it can't be opened, which is no row's fault."""
         try:
             self._ledger = self._ledger or self._connect()
-        except JourneyError as error:
-            LOG.warning("the ledger can't be opened, trying again: %s", error)
+        except Exception as error:      # whatever it is: a thread that ends writes nothing any more
+            LOG.warning("the ledger can't be opened, trying again: %s", error, exc_info=not isinstance(error, JourneyError))
         return self._ledger
 
     def _write(self, ledger: "Ledger", kind: type[Record], records: list[Record]) -> Counter[str]:

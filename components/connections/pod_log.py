@@ -57,8 +57,8 @@ def followed(
                     return
                 raise
             broken = error                    # a kubelet that was started anew doesn't know its pods for a moment
-        except httpx.ReadTimeout as error:    # of a container that runs, silence; what it writes last is still to be read
-            broken, tries = error, -1 if runs() else tries
+        except httpx.ReadTimeout as error:    # of a container that runs, silence; what it writes last is still to be read, within minutes
+            broken, tries = error, -1 if runs() else tries + _TRIES // 3
         except (httpx.TransportError, Unavailable) as error:
             broken = error
         if not (broken or runs()):

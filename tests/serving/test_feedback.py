@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import serving.recorder
+from journey.errors import Unavailable
 from journey.records.entries import FeedbackRecord, PredictionRecord
 from serving.models import Surroundings, open_model
 from serving.recorder import Recorder
@@ -116,6 +117,23 @@ def test_a_label_that_the_version_does_not_know_or_rows_that_cannot_be_written_s
     recorder.stop()
     assert home.ledger.prediction("two") is not None
     assert recorder.dropped == 1, "a row that the ledger can't take keeps no other from it"
+
+
+def test_a_ledger_that_cannot_be_opened_yet_loses_nothing(home, eventually):
+    home.promote(home.register())
+    away = [PermissionError("a read-only volume"), Unavailable("the ledger is away")]
+
+    def connect():
+        if away:
+            raise away.pop()
+        return home.ledger
+
+    recorder = Recorder(connect)
+    recorder.start(lambda prediction, label: None)
+    recorder.put([PredictionRecord("one", "tiny", 1, datetime(2026, 3, 1, tzinfo=UTC), None, 0.7)])
+    eventually(lambda: home.ledger.prediction("one") is not None)
+    recorder.stop()
+    assert recorder.dropped == 0
 
 
 def test_nothing_is_lost_however_the_threads_take_turns(monkeypatch):
