@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.interruption import INTERRUPTED, heed_sigterm
+from app.interruption import INTERRUPTED, end_on_sigterm, heed_sigterm
 from journey.errors import JourneyError
 from pipelines.remote.events import EventWriter
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, or INTERRUPTED where it was asked to end.
     """
     wanted = _parser().parse_args(arguments)
-    heed_sigterm()
+    end_on_sigterm()
     events = EventWriter(sys.stdout)
     try:
         _run(wanted, events)
@@ -44,6 +44,7 @@ def _run(wanted: argparse.Namespace, events: EventWriter) -> None:
     from app.report.run import write_report  # late: while this loads, the process can be told to end already
     from pipelines.submit import RunOptions, keep, submit
 
+    heed_sigterm()
     parameters = dict(item.split("=", 1) for item in wanted.parameter)
     options = RunOptions(parameters, wanted.until, wanted.workers, events, wanted.home, wanted.run, wanted.wait)
     run = submit(wanted.project, target=wanted.target, options=options)

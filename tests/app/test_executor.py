@@ -80,6 +80,32 @@ def test_a_pod_that_is_taken_away_says_nothing_of_a_result(tmp_path):
     assert out == ""
 
 
+LOADS = """
+import sys, time
+from app import executor
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "pipelines.submit":
+            print("loads", flush=True)
+            try:
+                time.sleep(60)
+            except BaseException:       # as libraries have it
+                pass
+
+sys.meta_path.insert(0, Finder())
+sys.exit(executor.main(sys.argv[1:]))
+"""
+
+
+def test_a_pod_that_is_taken_away_while_it_loads_ends_at_once(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", LOADS, *WORDS, "--home", str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == "loads\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (executor.INTERRUPTED, "")
+
+
 def test_a_command_in_a_pod_is_told_apart_from_its_errors(tmp_path):
     (tmp_path / "project.yaml").write_text("format: 1\n")
     words = [sys.executable, "-m", "app.relayed", "check", "--json", "-p", str(tmp_path)]

@@ -23,7 +23,7 @@ def executor_input(component: Component, inputs: Values, workspace: Path) -> dic
     """
     message: dict[str, object] = {
         "inputs": {
-            "parameterValues": dict(inputs.parameters),
+            "parameterValues": _in_order(dict(inputs.parameters)),
             "artifacts": {name: {"artifacts": [_given(item) for item in as_tuple(value)]} for name, value in inputs.artifacts.items()},
         },
         "outputs": {
@@ -36,6 +36,11 @@ def executor_input(component: Component, inputs: Values, workspace: Path) -> dic
     if size > _LIMIT:
         raise ProjectError(f"expected arguments and artifact metadata of at most {_LIMIT} bytes, found {size}: put the content into a file")
     return message
+
+
+def _in_order(value: object) -> object:
+    """JSON with sorted keys, at every depth: protobuf tells them in an order of its own, which what a step writes may follow."""
+    return json.loads(json.dumps(value, sort_keys=True))
 
 
 def said(component: Component, workspace: Path) -> Values:

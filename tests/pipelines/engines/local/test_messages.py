@@ -1,5 +1,6 @@
 """A step is told here what kfp.local tells it."""
 
+import json
 from pathlib import Path
 from typing import List  # noqa: UP035 -- KFP reads List
 
@@ -53,3 +54,10 @@ def read_component():
 def test_an_input_that_no_cluster_would_take_is_refused(tmp_path):
     with pytest.raises(ProjectError, match=r"at most 131072 bytes, found \d+"):
         executor_input(read_component(), Values({"text": "x" * 200_000}), Path(tmp_path))
+
+
+def test_a_step_is_told_the_same_in_whatever_order_a_pipeline_tells_it(tmp_path):
+    told = {"text": "a", "columns": {"z": [{"b": 1, "a": 2}], "a": None}}
+    turned = {"columns": {"a": None, "z": [{"a": 2, "b": 1}]}, "text": "a"}
+    first, second = (json.dumps(executor_input(read_component(), Values(values), tmp_path)) for values in (told, turned))
+    assert first == second
