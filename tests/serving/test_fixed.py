@@ -73,7 +73,7 @@ def test_answers_and_labels_go_to_a_ledger_that_comes_later(home, fixed, eventua
     place.mkdir()      # no database can be there
     server = fixed("--feedback", "--ledger", f"sqlite:///{place}")
     ids = server.post(ASKED).json()["meta"]["tags"]["ids"]
-    eventually(lambda: "the ledger didn't take 1 rows, trying again" in server.text())
+    eventually(lambda: "the ledger can't be opened, trying again" in server.text())
     place.rmdir()
     eventually(lambda: "journey_records_waiting 0" in server.get("/metrics").text)
     label = {"feedback": [{"prediction": ids[0], "label": True, "source": "bank"}]}
