@@ -20,7 +20,6 @@ from journey.errors import Unavailable, Untrusted
 
 SECONDS = httpx.Timeout(60.0, connect=10.0)      # a registry that writes 100 MB to a slow disk may be silent for long, but not for a minute
 _PLAIN = re.compile(r"^(localhost|127\.[0-9.]+|\[::1\]|[^/]+\.svc(\.cluster\.local)?)(:[0-9]+)?$")
-_API_HOSTS = {"hub.example": "api.hub.example"}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _ACCEPTED = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
 _Kind = TypeVar("_Kind", bound=Document)
@@ -58,7 +57,7 @@ class ImageRegistry:
         near = _PLAIN.match(host) is not None
         login = RegistryAuth(host, login_of(host, environment))
         client = httpx.Client(timeout=SECONDS, trust_env=not near, auth=login)      # a proxy of the environment is for what is far
-        return cls(address, f"{'http' if near else 'https'}://{_API_HOSTS.get(host, host)}", client, room)
+        return cls(address, f"{'http' if near else 'https'}://{host}", client, room)
 
     def __enter__(self) -> Self:
         return self

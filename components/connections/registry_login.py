@@ -20,8 +20,6 @@ from components.pod import LOGINS
 from journey.errors import ProjectError, Unavailable, Untrusted
 
 LOG_IN = "Log in with `docker login`, and for a cluster's pods then `journey secrets --target NAME --login`."
-_HUB = "https://logins.hub.example/v1/"    # what Docker calls its own registry where it keeps logins
-_HUB_NAMES = ("hub.example", "logins.hub.example", "api.hub.example")
 _HELPER_SECONDS = 30.0                  # a keychain may ask its owner first
 _TOKEN_SECONDS = 60.0                   # how long a token holds whose registry doesn't say: the protocol's default
 _PAIR = re.compile(r'([a-z_]+)="([^"]*)"')
@@ -65,13 +63,9 @@ def login_of(address: str, environment: Mapping[str, str]) -> Login | None:
     except ValueError:                  # what it says would show passwords
         raise ProjectError(f"{where}: expected the JSON of Docker's config.json, found something else. {LOG_IN}") from None
     entries = {_host(name): entry for name, entry in (written.auths or {}).items()}
-    names = (address, *_HUB_NAMES) if address in _HUB_NAMES else (address,)          # as we write it into a Secret, and as Docker does
-    known = next((name for name in names if name in entries), address)
     helpers = {_host(name): helper for name, helper in (written.helpers or {}).items()}
-    helper = next((helpers[name] for name in names if name in helpers), written.store if known in entries else "")
-    if helper:
-        return _asked(helper, _HUB if address in _HUB_NAMES else address)
-    return entries.get(known, _Entry()).login(address, where)
+    helper = helpers.get(address) or (written.store if address in entries else "")
+    return _asked(helper, address) if helper else entries.get(address, _Entry()).login(address, where)
 
 
 class _Entry(BaseModel):

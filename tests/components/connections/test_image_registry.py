@@ -68,11 +68,6 @@ def test_only_this_machine_and_the_clusters_services_are_spoken_to_in_the_clear(
         assert registry.api == f"{scheme}://{address}/v2/"
 
 
-def test_dockers_own_registry_is_where_it_is() -> None:
-    with ImageRegistry.at("hub.example/acme", {}) as registry:
-        assert registry.api == "https://api.hub.example/v2/"
-
-
 def test_behind_a_prefix_uploads_go_on_there_whatever_address_the_registry_names(server: RegistryServer, registry: ImageRegistry) -> None:
     push_base(registry)
     prefix = "/api/v1/namespaces/payments/services/registry:5000/proxy"

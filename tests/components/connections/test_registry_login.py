@@ -255,11 +255,6 @@ def test_what_docker_login_wrote_is_found(tmp_path: Path, auths: dict[str, objec
     assert found == (LOGIN if known else None)
 
 
-def test_dockers_own_registry_is_known_by_the_name_that_docker_gives_it(tmp_path: Path) -> None:
-    assert login_of("hub.example", written(tmp_path, {"auths": {"https://logins.hub.example/v1/": {"auth": LOGIN.encoded}}})) == LOGIN
-    assert login_of("hub.example", logged_in("hub.example")) == LOGIN, "as `journey secrets --login` gives it to pods"
-
-
 def test_nobody_has_logged_in_where_nothing_is_written(tmp_path: Path) -> None:
     assert login_of("registry.example", {"HOME": str(tmp_path)}) is None
     assert login_of("registry.example", {}) is None
