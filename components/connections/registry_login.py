@@ -78,7 +78,7 @@ class _Entry(BaseModel):
 
     def login(self, address: str, where: str) -> Login | None:
         if self.token:
-            raise ProjectError(f"{where}: expected user and password (which may be a token) for {address}, found an identity token.")
+            raise ProjectError(f"{where}: expected user and password (or a token as one) for {address}, found an identity token. {LOG_IN}")
         if not self.auth:
             return Login(self.username, self.password) if self.username and self.password else None
         try:
@@ -119,8 +119,8 @@ class RegistryAuth(httpx.Auth):
             Unavailable: the place that gives tokens doesn't.
             Untrusted: it isn't one that a password may be sent to.
         """
-        room = _repository(request.url.path), request.method in _WRITES
-        header, until = self._known.get(room, ("", 0.0))
+        purpose = _repository(request.url.path), request.method in _WRITES
+        header, until = self._known.get(purpose, ("", 0.0))
         replayable = isinstance(request.stream, httpx.ByteStream)           # what is read piece by piece is gone then
         if header and (time.monotonic() < until or not replayable):         # half of its time is left
             request.headers["Authorization"] = header
@@ -132,12 +132,12 @@ class RegistryAuth(httpx.Auth):
         if "bearer" in asked:
             answer = yield self._token_request(asked["bearer"], request)
             answer.read()
-            self._known[room] = self._token(answer)
+            self._known[purpose] = self._token(answer)
         elif "basic" in asked and self._login:
-            self._known[room] = self._login.basic, float("inf")
+            self._known[purpose] = self._login.basic, float("inf")
         else:
             return
-        request.headers["Authorization"] = self._known[room][0]
+        request.headers["Authorization"] = self._known[purpose][0]
         yield request
 
     def _token_request(self, asked: Mapping[str, str], request: httpx.Request) -> httpx.Request:
@@ -180,7 +180,8 @@ def _written(environment: Mapping[str, str]) -> tuple[str, str]:
     except FileNotFoundError:
         return str(path), ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path}: expected Docker's configuration, found that it can't be read: {error}") from error
+        advice = "Mend it, or have DOCKER_CONFIG name another folder."
+        raise ProjectError(f"{path}: expected Docker's configuration, found that it can't be read: {error}. {advice}") from error
 
 
 def _host(name: str) -> str:
@@ -193,15 +194,15 @@ def _asked(helper: str, address: str) -> Login | None:
     program = f"docker-credential-{helper}"
     path = shutil.which(program)
     if path is None:
-        raise ProjectError(f"registry {address}: expected {program}, which Docker's configuration names, found no such program.")
+        raise ProjectError(f"registry {address}: expected {program}, which Docker's configuration names, found none. Install it.")
     try:
         asked = subprocess.run([path, "get"], input=address, capture_output=True, text=True, timeout=_HELPER_SECONDS, check=False)
         given = json.loads(asked.stdout) if asked.returncode == 0 else {}
         found = Login(given["Username"], given["Secret"]) if given else None
     except (subprocess.TimeoutExpired, OSError, ValueError, KeyError, TypeError) as error:
-        raise ProjectError(f"registry {address}: expected {program} to give a login, found {type(error).__name__}.") from error
+        raise ProjectError(f"registry {address}: expected {program} to give a login, found {type(error).__name__}. {LOG_IN}") from error
     if found and found.user == "<token>":
-        raise ProjectError(f"registry {address}: expected {program} to give user and password, found an identity token.")
+        raise ProjectError(f"registry {address}: expected {program} to give user and password, found an identity token. {LOG_IN}")
     return found
 
 

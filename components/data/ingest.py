@@ -40,7 +40,7 @@ def ingest(sources: Mapping[str, RawTable], directory: Path) -> Snapshot:
         Unavailable: a source didn't answer.
     """
     tables = {}
-    for name, source in sorted(sources.items()):
+    for name, source in sources.items():
         path = directory / f"{name}.parquet"
         source.write(path)
         tables[name] = _snapshot(name, path, source.cursor)

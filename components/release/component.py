@@ -110,10 +110,10 @@ def containerize_model(
     from journey.records.ledger import Ledger
     from journey.targets import Target
 
-    addition = model_addition(name, Path(bundle.path))
     if bundle_engine(Path(bundle.path)) != "onnx":
         print(f"model {name}, version {version}: no image, because {SERVING_IMAGE} runs models in ONNX alone")  # noqa: T201  the step's log
         return ("",)
+    addition = model_addition(name, Path(bundle.path))
     nodes = resolved(registry["images"], os.environ)
     with ImageRegistry.at(resolved(registry.get("push") or nodes, os.environ), os.environ) as images:
         digest = containerize(images, Named(SERVING_IMAGE, VERSION), Named(name, f"v{version}"), addition)

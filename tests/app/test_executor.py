@@ -71,13 +71,17 @@ sys.exit(executor.main(sys.argv[1:]))
 """
 
 
-def test_a_pod_that_is_taken_away_says_nothing_of_a_result(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", SLOW, *WORDS, "--home", str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout.readline() == "begun\n"
+def taken_away(home: Path, code: str, once: str) -> tuple[int, str]:
+    """How a process ends that is told to once it says something, and what it says after that."""
+    process = subprocess.Popen([sys.executable, "-c", code, *WORDS, "--home", str(home)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout.readline() == f"{once}\n"
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=20)
-    assert process.returncode == executor.INTERRUPTED
-    assert out == ""
+    return process.returncode, out
+
+
+def test_a_pod_that_is_taken_away_says_nothing_of_a_result(tmp_path):
+    assert taken_away(tmp_path, SLOW, "begun") == (executor.INTERRUPTED, "")
 
 
 LOADS = """
@@ -99,11 +103,7 @@ sys.exit(executor.main(sys.argv[1:]))
 
 
 def test_a_pod_that_is_taken_away_while_it_loads_ends_at_once(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", LOADS, *WORDS, "--home", str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout.readline() == "loads\n"
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (executor.INTERRUPTED, "")
+    assert taken_away(tmp_path, LOADS, "loads") == (executor.INTERRUPTED, "")
 
 
 def test_a_command_in_a_pod_is_told_apart_from_its_errors(tmp_path):

@@ -1,12 +1,11 @@
 """Traffic against a real little server: paced, entered into the books first, every answer kept."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 
 import orjson
@@ -15,6 +14,7 @@ import pytest
 from app.simulate import Happening, Traffic
 from journey.clock import Clock
 from journey.errors import JourneyError
+from tests.http_server import http_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -73,16 +73,8 @@ def served(shop: Shop) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Handler) as url:
+        yield url
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from monitoring import watch as watching
 from monitoring.alerts import Webhook, model_alert
 from monitoring.rules import Rules, WindowRule
 from monitoring.watch import Messenger, Watch, watch
+from tests.http_server import http_server
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -67,15 +68,8 @@ def town(place: Town) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Handler) as url:
+        yield url
 
 
 @contextmanager

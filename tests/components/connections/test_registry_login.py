@@ -2,12 +2,10 @@
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +20,7 @@ from components.connections.image_registry import ImageRegistry
 from components.connections.registry_login import Login, RegistryAuth, login_of
 from components.release.containerize import Addition, Named, containerize
 from journey.errors import ProjectError, Unavailable, Untrusted
+from tests.http_server import http_server
 from tests.image_registry_server import push_base, running_registry
 
 BASE, TARGET = Named("journey-serving", "0.1.0"), Named("taxis", "v1")
@@ -109,21 +108,9 @@ def tokens(tmp_path: Path) -> Iterator[Tokens]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with _served(Giver) as url:
+    with http_server(Giver) as url:
         given = Tokens(tmp_path, f"{url}/token")
         yield given
-
-
-@contextmanager
-def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_a_registry_that_asks_for_tokens_gets_one_a_repository_and_purpose(tmp_path: Path, tokens: Tokens) -> None:

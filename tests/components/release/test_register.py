@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::P
 
 @pytest.fixture
 def records(bundles: Path, tmp_path: Path) -> Iterator[Records]:
-    ledger = Ledger.connect(f"sqlite:///{tmp_path}/home/ledger.db")
+    ledger = Ledger.connect(f"sqlite:///{tmp_path / 'home'}/ledger.db")
     yield Records(ledger, Registry.at(tmp_path / "home"), Trusted.of(bundles / "keys"))
     ledger.close()
 

@@ -49,7 +49,7 @@ def server(store: Path) -> Iterator[str]:
 
 @pytest.fixture
 def records(bundles: Path, tmp_path: Path, server: str) -> Iterator[Records]:
-    ledger = Ledger.connect(f"sqlite:///{tmp_path}/home/ledger.db")
+    ledger = Ledger.connect(f"sqlite:///{tmp_path / 'home'}/ledger.db")
     yield Records(ledger, Registry.at(tmp_path / "home", server), Trusted.of(bundles / "keys"))
     ledger.close()
 

@@ -31,7 +31,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/home/ledger.db"
+        return f"sqlite:///{tmp_path / 'home'}/ledger.db"
     return request.getfixturevalue("postgres").database()
 
 

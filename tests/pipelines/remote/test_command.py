@@ -8,6 +8,7 @@ import pytest
 from app.cli.main import main
 from components.connections.cluster import Cluster
 from components.pod import INSIDE
+from journey.errors import Unavailable
 from pipelines.remote import command, errand, follow
 from pipelines.remote.events import RelayedOutput
 from tests.income import on_a_cluster
@@ -93,3 +94,13 @@ def test_a_target_that_is_not_there_is_told_before_anything_is_made(project, mon
     assert typed(monkeypatch, cluster, "status", "-p", project, "--target", "kin") == 1
     assert "expected one of kind, local, found 'kin'" in capsys.readouterr().err
     assert cluster.made == []
+
+
+def test_a_cluster_that_is_away_once_a_command_has_ended_changes_nothing_of_how_it_ended(project, monkeypatch, capsys):
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("delete Job: expected an answer, found none")
+
+    cluster = Operators("income version 2 is champion\n", [], 0)
+    monkeypatch.setattr(cluster, "delete", away)
+    assert typed(monkeypatch, cluster, "promote", "2", "-p", project, "--target", "kind") == 0
+    assert capsys.readouterr().out == "income version 2 is champion\n"

@@ -87,12 +87,13 @@ def test_an_executor_that_is_lost_is_followed_on_in_the_pod_that_takes_its_place
     assert "pod b goes on in its place" in said
 
 
-def test_a_node_that_is_silent_is_not_listened_to_once_another_pod_goes_on():
+def test_a_node_that_is_silent_is_not_listened_to_once_another_pod_goes_on(monkeypatch):
+    monkeypatch.setattr(follow, "_END_SECONDS", 0.0)
     second = pod("b", born=9, log=["1", "2", pod("b", terminated=DONE)], running=NOW)
-    cluster = FakeCluster(pod("a", log=["1", second, BROKEN], running=NOW))
-    follower, _ = followed(cluster)
+    follower, said = followed(FakeCluster(pod("a", log=["1", second, BROKEN], running=NOW)))
     assert list(follower.lines()) == ["1", "1", "2"]
     assert follower.exit_code == 0
+    assert "the log of pod a is silent; it is followed on" not in said
 
 
 def test_a_pod_that_runs_on_without_a_log_is_not_taken_for_lost(monkeypatch):

@@ -1,0 +1,31 @@
+"""A step's log from a node that tells less at the end than it did on the way."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.engines.job.log_copy import LogCopy
+
+
+class Node:
+    """Tells the last line to who follows, a moment late, and to nobody who comes after the container has ended."""
+
+    def __init__(self) -> None:
+        self.asked_again = threading.Event()
+
+    def log_lines(self, pod: str, follow: bool = True) -> Iterator[str]:
+        if not follow:
+            self.asked_again.set()
+            return
+        yield "hello"
+        self.asked_again.wait(0.5)
+        yield "the last line"
+
+
+def test_what_only_the_follower_was_told_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "step.log"
+    path.write_text("an earlier attempt\n")
+    copy = LogCopy(Node(), "x", path)
+    copy.follow()
+    assert copy.whole() == "hello\nthe last line\n"
+    assert path.read_text() == "an earlier attempt\nhello\nthe last line\n"
