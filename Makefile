@@ -76,7 +76,7 @@ cluster-secrets: kubectl $(MADE)  ## random secrets of PROJECT's TARGET; those t
 apply: kubectl  ## manifests/overlays/OVERLAY to the cluster of KUBECONFIG
 	kubectl apply -k manifests/overlays/$(OVERLAY)
 
-test-cluster: $(MADE)  ## the tests that need a Kubernetes: KUBECONFIG's; without one they skip
+test-cluster: $(MADE)  ## the tests that need a Kubernetes: KUBECONFIG's, or one that KUBE brings up; without either they skip
 	$(QUIET) tests/cluster/run
 
 kubectl:

@@ -26,6 +26,7 @@ from tests.serving.tiny import made_home
 DAY_SECONDS = 12.0
 SCRAPE_SECONDS = 0.25
 TIMING = Timing(timedelta(seconds=SCRAPE_SECONDS), 86_400 / DAY_SECONDS)
+ROOT = Path(__file__).resolve().parents[2]
 BATCH, PAUSE_SECONDS = 50, 0.05
 AMOUNT = 'model="tiny", feature="amount"'
 CHAMPION = ModelVersion("tiny", "1")
@@ -56,8 +57,8 @@ class Customers:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
-    """Debian's Prometheus on loopback, always stopped."""
+def running_prometheus(folder: Path, job: dict) -> Iterator[httpx.Client]:
+    """Debian's Prometheus on loopback with one scrape job and our rules, always stopped."""
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("expected prometheus (Debian's package of that name) on PATH, found none")
@@ -66,8 +67,7 @@ def running_prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
         port = free.getsockname()[1]
     (folder / "rules.yaml").write_text(rule_file(rules_of(("1d",)), TIMING))
     paces = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), f"{SCRAPE_SECONDS * 1000:.0f}ms")
-    jobs = [{"job_name": "journey", "static_configs": [{"targets": [target]}]}]
-    config = {"global": paces, "rule_files": ["rules.yaml"], "scrape_configs": jobs}
+    config = {"global": paces, "rule_files": ["rules.yaml"], "scrape_configs": [job]}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     listening = f"--web.listen-address=127.0.0.1:{port}"
     with (folder / "log").open("wb") as log:
@@ -123,7 +123,8 @@ def test_prometheus_is_quiet_until_inputs_drift_and_then_both_alerts_fire(tmp_pa
     (tmp_path / "prometheus").mkdir()
     with starting(home) as start:
         server = start()
-        with running_prometheus(tmp_path / "prometheus", server.url.removeprefix("http://")) as prometheus, Customers(server) as customers:
+        job = {"job_name": "journey", "static_configs": [{"targets": [server.url.removeprefix("http://")]}]}
+        with running_prometheus(tmp_path / "prometheus", job) as prometheus, Customers(server) as customers:
             _wait(lambda: asked(prometheus, "journey:whole:1d"), 3 * DAY_SECONDS, "a whole day")
             (groups,) = prometheus.get("/api/v1/rules").json()["data"]["groups"]
             assert [rule["lastError"] for rule in groups["rules"] if rule.get("lastError")] == []
@@ -137,3 +138,33 @@ def test_prometheus_is_quiet_until_inputs_drift_and_then_both_alerts_fire(tmp_pa
             assert time.monotonic() - began > 1.0            # the evidence had to grow, and to last
             assert asked(prometheus, firing(MODEL_ALERT, action="retrain", version="1")) == [1.0]
     home.ledger.close()
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(120)
+def test_the_settings_for_kubernetes_make_a_target_of_each_running_pod_that_asks_for_it(tmp_path):
+    settings = yaml.safe_load((ROOT / "manifests" / "base" / "prometheus" / "prometheus.yml").read_text())
+    [job] = settings["scrape_configs"]
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod", "namespaces": {"own_namespace": True}}]        # Debian's can't
+    job["static_configs"] = [
+        discovered("127.0.0.1", "server-a", "Running", "server"),
+        discovered("127.0.0.2", "server-b", "Succeeded", "server"),
+        discovered("127.0.0.3", "postgres-0", "Running", "postgres", scrape="false"),
+    ]
+    with running_prometheus(tmp_path, job) as prometheus:
+        _wait(lambda: targets(prometheus), 60, "a target")
+        [target] = targets(prometheus)
+    assert target["scrapeUrl"] == "http://127.0.0.1:9000/metrics"
+    assert {name: target["labels"][name] for name in ("pod", "component")} == {"pod": "server-a", "component": "server"}
+
+
+def targets(prometheus: httpx.Client) -> list[dict]:
+    return prometheus.get("/api/v1/targets").raise_for_status().json()["data"]["activeTargets"]
+
+
+def discovered(address: str, pod: str, phase: str, component: str, scrape: str = "true") -> dict:
+    """A pod as Prometheus' discovery tells of it; it gives every target one of the pod's declared ports."""
+    annotations = {"scrape": scrape, "port": "9000", "path": "/metrics"}
+    found = {f"pod_annotation_prometheus_io_{name}": value for name, value in annotations.items()}
+    found |= {"pod_ip": address, "pod_name": pod, "pod_phase": phase, "pod_label_app_kubernetes_io_component": component}
+    return {"targets": [f"{address}:8080"], "labels": {f"__meta_kubernetes_{name}": value for name, value in found.items()}}

@@ -65,7 +65,7 @@ def test_the_small_overlay_takes_nothing_that_an_old_cluster_lacks(everything):
         assert (thing["apiVersion"], thing["kind"]) not in NEWER_THAN_1_20
 
 
-def test_production_has_replicas_budgets_autoscaling_and_neither_a_database_nor_a_registry_inside(everything):
+def test_production_has_replicas_budgets_autoscaling_and_neither_a_database_nor_a_registry_nor_files_of_mlflow_inside(everything):
     objects = everything["manifests/overlays/prod"]
     assert named(objects, "Deployment")["mlflow"]["spec"]["replicas"] >= 2
     assert set(named(objects, "PodDisruptionBudget")) == {"server", "mlflow"}
@@ -73,6 +73,10 @@ def test_production_has_replicas_budgets_autoscaling_and_neither_a_database_nor_
     assert {"postgres", "registry"}.isdisjoint(named(objects, "StatefulSet"))
     [volume] = [one for one in pods(objects)["redis"]["volumes"] if one["name"] == "data"]
     assert set(volume) == {"name", "persistentVolumeClaim"}
+    assert "mlflow" not in named(objects, "PersistentVolumeClaim")
+    [place] = [one["data"] for name, one in named(objects, "ConfigMap").items() if name.startswith("mlflow-artifacts-")]
+    assert place["MLFLOW_ARTIFACTS_DESTINATION"].startswith("s3://")
+    assert allowed(objects, "egress", templates_of([named(objects, "Deployment")["mlflow"]])[0]["metadata"]["labels"], {}, 443) == "anybody"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -200,10 +204,7 @@ def test_all_traffic_is_denied_that_no_policy_allows(overlay):
 
 def test_who_may_ask_a_pod_and_who_a_pod_may_ask_is_the_same(everything):
     objects = everything["manifests/overlays/kind"]
-    templates = [thing["spec"]["template"] for kind in ("Deployment", "StatefulSet") for thing in named(objects, kind).values()]
-    come = [labels("payments", name) for name in (EXECUTOR, OPERATOR, "server")]
-    steps = [labels("payments", "step", step=name) for name in (INGEST, REGISTER, CONTAINERIZE, "train-model")]
-    all_pods = [*(one["metadata"]["labels"] for one in templates), *come, *steps]
+    templates, all_pods = templates_of(objects), all_pods_of(objects)
     ports = {port["containerPort"] for one in templates for container in one["spec"]["containers"] for port in container["ports"]} | {9000}
     open_ports = set()
     for asking, asked, port in itertools.product(all_pods, all_pods, ports):
@@ -211,6 +212,25 @@ def test_who_may_ask_a_pod_and_who_a_pod_may_ask_is_the_same(everything):
         assert {out, into} != {"named", "no"}, f"{asking} asks {asked} at {port}: {out}, and there {into}"
         open_ports |= {port} - ({port} if "no" in (out, into) else set())
     assert open_ports == ports - {9090}                  # Prometheus' page is for people, past the network of pods
+
+
+def test_who_may_ask_the_database_inside_may_ask_one_outside_and_nobody_else(everything):
+    inside, outside = everything["manifests/overlays/kind"], everything["manifests/overlays/prod"]
+    asked = {"app.kubernetes.io/name": "postgres"}
+    for one in all_pods_of(outside):
+        asks = allowed(inside, "egress", one, asked, 5432) != "no"
+        assert (allowed(outside, "egress", one, asked, 5432) == "anybody") is asks, one
+
+
+def templates_of(objects: list[dict]) -> list[dict]:
+    return [thing["spec"]["template"] for kind in ("Deployment", "StatefulSet") for thing in named(objects, kind).values()]
+
+
+def all_pods_of(objects: list[dict]) -> list[dict]:
+    """The labels of the overlay's pods, and of those that come with runs and models."""
+    come = [labels("payments", name) for name in (EXECUTOR, OPERATOR, "server")]
+    steps = [labels("payments", "step", step=name) for name in (INGEST, REGISTER, CONTAINERIZE, "train-model")]
+    return [*(one["metadata"]["labels"] for one in templates_of(objects)), *come, *steps]
 
 
 def allowed(objects: list[dict], way: str, one: dict, other: dict, port: int) -> str:
@@ -225,7 +245,9 @@ def allowed(objects: list[dict], way: str, one: dict, other: dict, port: int) ->
 
 
 def fits(selector: dict, found: dict) -> bool:
-    return selector.get("matchLabels", {}).items() <= found.items()
+    expressions = selector.get("matchExpressions", ())
+    assert {one["operator"] for one in expressions} <= {"In"}
+    return selector.get("matchLabels", {}).items() <= found.items() and all(found.get(one["key"]) in one["values"] for one in expressions)
 
 
 def test_who_holds_a_volume_of_one_node_is_replaced_and_not_doubled(everything):
