@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def require_image(records: Opened, version: int) -> None:
-    """Before a promotion: a Deployment could serve the version.
+    """Before a promotion or a rollback: a Deployment could serve the version.
 
     Raises:
         DataError: it has no image.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.deployed import deployed_line, deployed_now
+from app.cli.deployed import deployed_line, deployed_now, require_image
 from app.cli.opened import opened, somebody
 from app.cli.options import HomeOption, JsonOption, ProjectOption, TargetOption
 from app.cli.there import carried, flag, option
@@ -30,6 +30,7 @@ def rollback(
         return
     with opened(project, home, dict(os.environ), target) as records:
         before = records.ledger.current(records.model)
+        require_image(records, records.promoter.before(records.model).version)
         promotion = records.promoter.rollback(records.model, somebody(), reason, records.now)
         if not as_json:
             replaced = f" in place of version {before.version}" if before else ""

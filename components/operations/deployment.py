@@ -15,6 +15,7 @@ POLL_SECONDS = 0.5
 REFUSED_SECONDS = 60.0      # how long a quota may have no room for the new pod: others may end
 ATTEMPTS = 5                # promotions that come one after the other while the one before is deployed
 LAST_LINES = 5              # of the log of a pod that runs and doesn't become ready
+_REFUSAL = ("", "ReplicaFailure")       # of no pod: that none could be made
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,8 @@ class _Watched:
         Raises:
             Unavailable: with the pod's own reason.
         """
+        if not rollout.refused:             # there was room again: the next refusal has a time of its own
+            self._since.pop(_REFUSAL, None)
         for name, reason, text, patience in self._troubles(rollout):
             since = self._since.setdefault((name, reason), time.monotonic())
             if time.monotonic() - since > patience:
@@ -177,14 +180,18 @@ class _Watched:
         if silent is None:
             status = rollout.status
             return f"expected {rollout.spec.replicas} ready pods, found {status.available_replicas}, {status.updated_replicas} of them new."
-        last = " / ".join(self._cluster.log(silent.metadata.name).splitlines()[-LAST_LINES:])
-        return f"{silent.title}: expected it to answer /health/status, found that it doesn't. Its log ends with: {last or 'nothing'}"
+        silence = f"{silent.title}: expected it to answer /health/status, found that it doesn't."
+        try:
+            last = " / ".join(self._cluster.log(silent.metadata.name).splitlines()[-LAST_LINES:])
+        except JourneyError as error:       # why it was looked for is worth more than the log
+            return f"{silence} Its log can't be read: {error}"
+        return f"{silence} Its log ends with: {last or 'nothing'}"
 
     def _troubles(self, rollout: Rollout) -> list[tuple[str, str, str, float]]:
         """Of the new pods: name, reason, text, for how many seconds it may last."""
         if not rollout.seen:
             return []
-        found = [("", "ReplicaFailure", f"expected a new pod, found {rollout.refused}", REFUSED_SECONDS)] if rollout.refused else []
+        found = [(*_REFUSAL, f"expected a new pod, found {rollout.refused}", REFUSED_SECONDS)] if rollout.refused else []
         for pod in _newest_pods(self._cluster, self._request.model, rollout):
             reason = explained(self._cluster, pod)
             if reason is not None:
@@ -238,11 +245,11 @@ def _refuse_others(cluster: Cluster, model: str) -> None:
 
 
 def _newest_pods(cluster: Cluster, model: str, rollout: Rollout) -> list[Json]:
-    """The pods that a rollout waits for: those of the newest ReplicaSet, unless they are on their way out."""
+    """The pods that a rollout waits for: those of the newest ReplicaSet, unless they are over or on their way out, and others come."""
     sets = (Rollout.model_validate(found) for found in cluster.list("ReplicaSet", _selector(model)))
     newest = next((found.pod_hash for found in sets if found.revision == rollout.revision), None)
     pods = cluster.list("Pod", f"{_selector(model)},{POD_HASH}={newest}") if newest else []
-    return [pod for pod in pods if Pod.read(pod).metadata.deletion_timestamp is None]
+    return [pod for pod in pods if Pod.read(pod).metadata.deletion_timestamp is None and not Pod.read(pod).ended]
 
 
 def _answering(cluster: Cluster, model: str) -> tuple[int, ...]:

@@ -58,13 +58,22 @@ class Promoter:
             DataError: no other version was champion before.
             ProjectError: as `promote`.
         """
-        champion = self.ledger.current(model)
-        before = champion_before(self.ledger.promotions(model))
-        if champion is None or before is None:
-            raise DataError(f"model '{model}': expected a version that was champion before, found none. See `journey status`.")
+        champion, before = self.ledger.current(model), self.before(model)
+        assert champion is not None, "what somebody answered before has a champion"
         evidence = {"rolled_back": champion.version}
         request = PromotionRequest(model, before.version, champion.seq, actor, reason, at, evidence=evidence, reinstate=True)
         return self.promote(request)
+
+    def before(self, model: str) -> Promotion:
+        """Where a rollback goes: the last promotion of the version that was champion before.
+
+        Raises:
+            DataError: there was none.
+        """
+        before = champion_before(self.ledger.promotions(model))
+        if before is None:
+            raise DataError(f"model '{model}': expected a version that was champion before, found none. See `journey status`.")
+        return before
 
     def retire(self, wanted: Retirement) -> Version:
         """Takes a version out of use.

@@ -12,7 +12,7 @@ from components.operations import deployment
 from components.operations.promote import Promoter
 from journey.model.bundle import bundle_digest, write_bundle
 from journey.model.keys import SigningKey
-from journey.records.entries import Registration
+from journey.records.entries import PromotionRequest, Registration
 from journey.records.ledger import Ledger
 from tests.components.operations.deployments import SmallCluster
 from tests.income import content, on_a_cluster
@@ -89,6 +89,11 @@ def test_a_version_without_an_image_is_not_promoted_where_a_deployment_serves(pr
     assert typed("promote", "3", "-p", project, "--target", "kind") == 1
     assert "version 3 of income: expected an image that serves it, found none" in capsys.readouterr().err
     assert ledger.current("income") is None
+    ledger.promote(PromotionRequest("income", 3, 0, "ada", "from before the target had a Deployment", NOON))
+    ledger.promote(PromotionRequest("income", 1, 1, "ada", "better", NOON))
+    assert typed("rollback", "-p", project, "--target", "kind") == 1
+    assert "version 3 of income: expected an image that serves it, found none" in capsys.readouterr().err
+    assert ledger.current("income").version == 1, "nor is it rolled back to"
     ledger.close()
 
 

@@ -124,6 +124,51 @@ def test_a_pod_that_a_quota_leaves_no_room_for_is_told_of(cluster):
         deploy(cluster, request(1), 30)
 
 
+class Tight(SmallCluster, Passing):
+    """A quota that has no room for half a minute in each two, while pods of before are on their way out."""
+
+    def get(self, kind, name):
+        self.quota = "exceeded quota: small" if self.now % 120 < 30 else ""
+        return super().get(kind, name)
+
+
+def test_a_quota_that_has_room_again_and_again_fails_no_rollout(monkeypatch):
+    monkeypatch.setattr(deployment, "REFUSED_SECONDS", 60.0)
+    tight = Tight(moments=31)
+    monkeypatch.setattr(deployment, "time", tight)
+    assert deploy(tight, request(1), 600).version == 1
+    assert tight.now > 240, "the last refusal began four minutes after the first"
+
+
+class Littered(SmallCluster):
+    """Beside each pod lies one of the same ReplicaSet that was evicted long ago: Kubernetes replaces these, and leaves them."""
+
+    def list(self, kind, selector="", fields=""):
+        found = super().list(kind, selector, fields)
+        over = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}
+        evicted = [{**pod, "metadata": {**pod["metadata"], "name": "evicted"}, "status": over} for pod in found if kind == "Pod"]
+        return found + evicted
+
+
+def test_a_pod_that_was_evicted_long_ago_fails_no_rollout():
+    littered = Littered()
+    assert deploy(littered, request(1)).version == 1
+    littered.fates["registry/income@sha256:2"] = CRASHES
+    with pytest.raises(Unavailable, match="CrashLoopBackOff"):
+        deploy(littered, request(2), 0.1)
+    assert all("Evicted" not in reason for reason in standing(littered, "income").trouble)
+
+
+def test_a_log_that_cannot_be_read_hides_no_reason(cluster, passing, monkeypatch):
+    def shut(pod: str) -> str:
+        raise Unavailable("its node doesn't answer")
+
+    cluster.fates["registry/income@sha256:1"] = RUNS
+    monkeypatch.setattr(cluster, "log", shut)
+    with pytest.raises(Unavailable, match=r"expected it to answer /health/status.*Its log can't be read: its node doesn't answer"):
+        deploy(cluster, request(1), 45)
+
+
 class Wide(SmallCluster, Passing):
     """Four pods, one after the other, each in three minutes and a bit."""
 
