@@ -9,7 +9,7 @@ from components import pod
 from components.connections.cluster import Cluster
 from journey.errors import Conflict, DataError, Unavailable
 from journey.project import load_project
-from journey.records.entries import Promotion, Retraining
+from journey.records.entries import Promotion, PromotionRequest, Retraining
 from pipelines.asked import Asked, new_id
 from pipelines.remote.command import Site, Streams, carried_out, operator_of
 from pipelines.remote.errand import sweep
@@ -46,17 +46,18 @@ class ClusterTrainer(LocalTrainer):
         wanted = self._wanted(request, trained, replaced)
         words = (str(wanted.version), f"--replaces={wanted.replaces_seq}", f"--reason={wanted.reason}")
         refused = self._operate("promote", *words, f"--evidence={json.dumps(wanted.evidence)}")
-        newest = self.ledger.current(self.model)
-        if newest is not None and newest.version == wanted.version:
-            if refused:             # it is champion, but the Deployment didn't follow: the old version answers until somebody mends that
+        made = self._promoted(wanted)
+        if made is not None:
+            if refused:             # the Deployment didn't follow: the old version answers until somebody mends that
                 log.error("version %s is promoted, but: %s", wanted.version, refused)
-            return newest
+            return made
+        newest = self.ledger.current(self.model)
         if (newest.seq if newest else 0) != wanted.replaces_seq:
             raise Conflict(refused)
         raise DataError(refused or f"expected version {wanted.version} of '{self.model}' to be champion, found another.")
 
     def conclude(self, request: Retraining, promotion: Promotion) -> None:
-        """Mends what a kill left undone after a promotion: the old version is retired, and the registry follows.
+        """Mends what a kill left undone after a promotion: the old version is retired, registry and Deployment follow.
 
         Raises:
             Unavailable: the cluster doesn't answer, or the command failed; it is tried again.
@@ -67,6 +68,16 @@ class ClusterTrainer(LocalTrainer):
         refused = self._operate("retire", str(request.version), f"--reason={reason}")
         if refused:
             raise Unavailable(refused)
+        if self.site.place.serving != "deployment":
+            return
+        words = (str(promotion.version), f"--replaces={promotion.seq}", "--reason=what its promotion may have left undone is done")
+        if refused := self._operate("promote", *words, f"--evidence={json.dumps({'retraining': request.key})}"):
+            log.error("version %s is promoted, but: %s", promotion.version, refused)        # as in promote: a person mends it
+
+    def _promoted(self, wanted: PromotionRequest) -> Promotion | None:
+        """The promotion that was asked for, whoever was promoted since; None where it wasn't made."""
+        since = (one for one in self.ledger.promotions(self.model) if one.seq > wanted.replaces_seq and one.role == "champion")
+        return next((one for one in since if one.version == wanted.version), None)
 
     def _operate(self, *words: str) -> str:
         """Carries a command out.

@@ -56,8 +56,8 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ledger.close()
 
 
-def trainer(tmp_path: Path, ledger: Ledger, act: Act) -> ClusterTrainer:
-    place = Target(engine="job", namespace="payments", ledger="${LEDGER_URL}", registry="${MLFLOW_URL}", images="localhost:5000")
+def trainer(tmp_path: Path, ledger: Ledger, act: Act, **more: str) -> ClusterTrainer:
+    place = Target(engine="job", namespace="payments", ledger="${LEDGER_URL}", registry="${MLFLOW_URL}", images="localhost:5000", **more)
     site = Site("income", "kind", place, IMAGE)
     return ClusterTrainer(tmp_path, tmp_path, "income", site.target, ledger, clock_of({}), Acting(act), site)
 
@@ -91,6 +91,16 @@ def test_a_promotion_that_somebody_overtook_is_a_conflict(tmp_path, ledger):
         one.promote(REQUEST, Trained("r", "done", 2), ledger.current("income"))
 
 
+def test_a_promotion_that_somebody_takes_back_at_once_was_made(tmp_path, ledger):
+    def promoted_and_taken_back(words: list[str]) -> tuple[int, list[str]]:
+        ended = promoting(ledger, 2)(words)
+        ledger.promote(PromotionRequest("income", 1, 2, "ada", "complaints", NOON, reinstate=True))
+        return ended
+
+    promotion = trainer(tmp_path, ledger, promoted_and_taken_back).promote(REQUEST, Trained("r", "done", 2), ledger.current("income"))
+    assert (promotion.version, promotion.seq) == (2, 2)
+
+
 def test_a_promotion_that_was_refused_says_why(tmp_path, ledger):
     one = trainer(tmp_path, ledger, lambda _: (1, ["journey: expected card.md with SHA-256 1, found 2"]))
     with pytest.raises(DataError, match=r"expected card\.md"):
@@ -104,6 +114,15 @@ def test_what_a_kill_left_undone_is_done_and_tried_again_where_it_fails(tmp_path
     assert good.cluster.asked[0][:3] == ["retire", "1", "--reason=replaced by version 2: better"]
     with pytest.raises(Unavailable, match="away"):
         trainer(tmp_path, ledger, lambda _: (1, ["away"])).conclude(REQUEST, promotion)
+
+
+def test_a_deployment_that_a_lost_pod_left_behind_the_ledger_follows_it(tmp_path, ledger, caplog):
+    promotion = ledger.promote(PromotionRequest("income", 2, 1, "trigger", "better", NOON))
+    one = trainer(tmp_path, ledger, lambda words: (words[0] == "promote", ["the rollout failed"]), serving="deployment")
+    one.conclude(REQUEST, promotion)
+    assert [words[:2] for words in one.cluster.asked] == [["retire", "1"], ["promote", "2"]]
+    assert one.cluster.asked[1][2] == "--replaces=2"
+    assert "version 2 is promoted, but: the rollout failed" in caplog.text
 
 
 def test_a_run_is_a_job_whose_end_is_told_to_the_retrainer(tmp_path, ledger):
