@@ -148,7 +148,7 @@ class Follower:
         """
         found = self._at_rest(pod)
         code = _exit_code(found) if found else None
-        if found is not None and code is None and not self._is_replaced(found):
+        if found is not None and code is None and not (Pod.read(found).ended or self._is_replaced(found)):
             raise Unavailable(f"pod {pod}: expected its log to the end, found it cut off while the pod runs. {self._on_its_own}")
         killed = code is None or code >= _SIGNALLED
         if code is not None and not (killed or (self.again and code)):
@@ -164,10 +164,11 @@ class Follower:
         return Pod.read(pod).metadata.deletion_timestamp is not None or self._newest() is not None
 
     def _at_rest(self, pod: str) -> Json | None:
-        """The pod once its container has ended; None where the pod is gone."""
+        """The pod once it has ended, its container or, where its node never started one, itself; None where it is gone."""
         ends = time.monotonic() + _END_SECONDS
-        while (found := self._asked(lambda: self.cluster.get("Pod", pod))) is not None and _exit_code(found) is None:
-            if time.monotonic() > ends:
+        while (found := self._asked(lambda: self.cluster.get("Pod", pod))) is not None:
+            ended = _exit_code(found) is not None or Pod.read(found).ended
+            if ended or time.monotonic() > ends:
                 break
             time.sleep(PAUSE_SECONDS)
         return found

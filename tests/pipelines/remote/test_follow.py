@@ -111,6 +111,18 @@ def test_an_operator_that_is_lost_is_not_done_again():
         list(follower.lines())
 
 
+def test_an_operator_whose_node_would_not_take_it_ends_with_the_nodes_reason(monkeypatch):
+    monkeypatch.setattr(follow, "_END_SECONDS", 3600.0)
+
+    def refused(cluster: FakeCluster) -> None:
+        pod("a", log=[])(cluster)
+        cluster.pods["a"]["status"] = {"phase": "Failed", "reason": "OutOfmemory", "message": "Node didn't have enough resource: memory"}
+
+    follower, _ = followed(FakeCluster(refused), again=False)
+    with pytest.raises(Lost, match=r"found OutOfmemory: Node didn't have enough resource: memory"):
+        list(follower.lines())
+
+
 def test_an_executor_that_needs_more_memory_is_not_started_again_in_vain():
     cluster = FakeCluster(pod("a", log=[pod("a", terminated={"exitCode": 137, "reason": "OOMKilled"})], running=NOW))
     follower, _ = followed(cluster)
