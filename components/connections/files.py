@@ -27,12 +27,14 @@ class FileTable:
     Attributes:
         where: the key of project.yaml that names them, for messages.
         source: the source's section.
-        pattern: an absolute path or a glob.
+        folder: what a relative path starts at; its own name is no pattern.
+        files: a path or a glob.
     """
 
     where: str
     source: FilesSource
-    pattern: Path
+    folder: Path
+    files: str
 
     @property
     def cursor(self) -> str | None:
@@ -54,10 +56,10 @@ class FileTable:
                 raise DataError(self._explained(str(error), files)) from error
 
     def _files(self) -> list[Path]:
-        names = glob.glob(str(self.pattern), recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
-        files = [Path(name) for name in sorted(names) if Path(name).is_file()]
+        names = glob.glob(self.files, root_dir=self.folder, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+        files = [file for name in sorted(names) if (file := self.folder / name).is_file()]
         if not files:
-            raise DataError(f"{self.where}: expected a file at {self.pattern}, found none; mend the path, or put the file there")
+            raise DataError(f"{self.where}: expected a file at {self.folder / self.files}, found none; mend the path, or put it there")
         return files
 
     def _csv(self, files: list[Path]) -> str:

@@ -52,7 +52,7 @@ def open_sources(sources: Mapping[str, Source], surroundings: Surroundings) -> I
         for name, source in sources.items():
             if isinstance(source, FilesSource):
                 where = f"sources.{name}.files"
-                tables[name] = FileTable(where, source, surroundings.project / resolved(source.files, surroundings.environment, where))
+                tables[name] = FileTable(where, source, surroundings.project, resolved(source.files, surroundings.environment, where))
             else:
                 where = f"sources.{name}.sql"
                 path = surroundings.project / database_path(resolved(source.sql, surroundings.environment, where), where)

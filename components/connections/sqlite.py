@@ -55,12 +55,16 @@ class Database:
         """Opens the database for reading only; whoever writes to it goes on.
 
         Raises:
-            DataError: there is no such file.
+            DataError: there is no such file, or it can't be opened.
         """
         if not path.is_file():
             raise DataError(f"{where}: expected a SQLite database at {path}, found none; mend the path, or make the database first")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
-        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            advice = "Let this process read it (in pods that is user and group 65532)."
+            raise DataError(f"{where}: expected a SQLite database at {path} that can be opened, found: {error}. {advice}") from error
         connection.create_function("number_text", 1, number_text, deterministic=True)
         try:
             connection.execute("BEGIN")

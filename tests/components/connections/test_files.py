@@ -15,7 +15,7 @@ from journey.sections import FilesSource
 
 def read(folder: Path, files: str, **source: object) -> list[dict[str, object]]:
     declared = FilesSource(files=files, **source)
-    FileTable("sources.t.files", declared, folder / files).write(folder / "out" / "t.parquet")
+    FileTable("sources.t.files", declared, folder, files).write(folder / "out" / "t.parquet")
     return pyarrow.parquet.read_table(folder / "out" / "t.parquet").to_pylist()
 
 
@@ -49,6 +49,13 @@ def test_a_glob_reads_its_files_in_the_order_of_their_names(tmp_path: Path) -> N
     for name, value in (("2.csv", "b"), ("10.csv", "a"), ("3.csv", "c")):
         (tmp_path / name).write_text(f"v\n{value}\n")
     assert [row["v"] for row in read(tmp_path, "*.csv")] == ["a", "b", "c"]
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "churn [v2]"
+    folder.mkdir()
+    (folder / "t.csv").write_text("v\na\n")
+    assert read(folder, "t.csv") == read(folder, "*.csv") == [{"v": "a"}]
 
 
 def test_files_of_one_source_must_agree_in_their_columns(tmp_path: Path) -> None:
@@ -125,6 +132,6 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{row},{row % 7}\n" for row in range(200_000)))
     digests = set()
     for _ in range(2):
-        FileTable("sources.t.files", FilesSource(files="t.csv"), tmp_path / "t.csv").write(tmp_path / "t.parquet")
+        FileTable("sources.t.files", FilesSource(files="t.csv"), tmp_path, "t.csv").write(tmp_path / "t.parquet")
         digests.add(digest_of(tmp_path / "t.parquet"))
     assert len(digests) == 1

@@ -112,6 +112,16 @@ def test_what_is_no_database_or_not_there_is_told(tmp_path: Path) -> None:
         read(tmp_path, "t")
 
 
+@pytest.mark.usefixtures("bank")
+def test_a_file_that_cannot_be_opened_is_told_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shut(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", shut)
+    with pytest.raises(DataError, match=r"sources\.t\.sql: expected a SQLite database at .*bank\.db that can be opened, found: unable"):
+        read(tmp_path, "t")
+
+
 def test_another_kind_of_url_is_refused_without_showing_its_password(tmp_path: Path) -> None:
     sources: dict[str, Source] = {"t": SqlSource(sql="postgresql://me:secret@host/db", table="t")}
     expected = "postgresql scheme, which is not supported"
