@@ -23,7 +23,7 @@ Kind = Literal[
 """The kinds of objects that we deal with."""
 
 _GROUPS = {"Deployment": "apis/apps/v1", "ReplicaSet": "apis/apps/v1", "Job": "apis/batch/v1"}
-_PROXY_TIMEOUT = httpx.Timeout(60.0, connect=5.0)       # a layer of some MB goes through the API server
+_PROXY_TIMEOUT = httpx.Timeout(60.0, connect=30.0)      # a layer of some MB goes through the API server, which may be busy
 _LONGEST_LOG_BYTES = 1 << 26                            # a step's log that is larger is cut: kubelets rotate at 10 MiB
 
 

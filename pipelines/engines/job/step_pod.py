@@ -19,6 +19,7 @@ _QUOTA_SECONDS = 300.0          # room comes when other pods end: as long as for
 _QUOTA_PAUSE_SECONDS = 3.0
 _DELETED = "expected it to end by itself, found it deleted."
 _LATE_SECONDS = 2.0             # until a log is whole, beside which an exception is worth waiting for
+_LATE_LOOKS = 5                 # by it a gate that said no is told from a step that failed, and is not tried again
 _NO_MEMORY = re.compile(r"MemoryError|OutOfMemory|Out of Memory")       # Python's and NumPy's class, DuckDB's class and words
 _GOING_SECONDS = 60.0           # a pod that was told to go is gone by then, or its node is
 
@@ -125,8 +126,12 @@ class StepPod:
 
     def _told_late(self, log: LogCopy) -> Told | None:
         """A busy node says that a container has ended before it has all that the container wrote."""
-        self._stop.wait(_LATE_SECONDS)
-        return raised(log.whole())
+        for _ in range(_LATE_LOOKS):
+            if self._stop.wait(_LATE_SECONDS):
+                break
+            if exception := raised(log.whole()):
+                return exception
+        return None
 
     def _advised(self, exception: Told) -> Told:
         """A library that heeds the limit itself ends the step before the kernel does."""

@@ -157,7 +157,7 @@ def test_an_exception_whose_traceback_comes_late_is_told_all_the_same(
     monkeypatch.setattr(log_copy.LogCopy, "follow", lambda _: None)         # which would read the log, too, at a time of its own
     lines = ["hello", "Traceback (most recent call last):", '  File "x", line 1', "OSError: disk full"]
     whole = Answer(200, "".join(f"{AT} {line}\n" for line in lines))
-    server.answer(f"GET {POD}/log", Answer(200, f"{AT} hello\n"), whole)
+    server.answer(f"GET {POD}/log", *[Answer(200, f"{AT} hello\n")] * 4, whole)
     server.answer(f"GET {POD}", pod("Failed", terminated={"exitCode": 1, "reason": "Error"}))
 
     ran(server, make_job)
