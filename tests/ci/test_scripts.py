@@ -72,11 +72,11 @@ def test_without_a_kubernetes_the_cluster_tests_say_why_they_skip_and_nothing_fa
 @pytest.fixture
 def tree(tmp_path) -> Path:
     """What the cluster tests' script reads, and commands that say yes to all it does: make, pytest, and a cluster without the namespace."""
-    for path in ("tests/cluster/run", ".ci/kubectl", "components/image.py", "manifests/overlays/kind/kustomization.yaml"):
+    for path in ("tests/cluster/run", ".ci/kubectl", "components/image.py", "manifests/overlays/kind/kustomization.yaml", "docs/kubernetes.md"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     commands = tmp_path / "commands"
-    command(commands, "make", "exit 0")
+    command(commands, "make", f"echo make $* >> {tmp_path}/asked")
     command(tmp_path / ".venv/bin", "python", "exit $TESTS_END_WITH")
     answers = f'"version "*) {telling("v1.32.0")};; "get namespace "*) exit 1;; "delete namespace "*) exit $DELETION_ENDS_WITH;;'
     command(commands, "kubectl", f'case "$*" in {answers} esac')
@@ -84,6 +84,18 @@ def tree(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize(("tests", "deletion", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)], ids=["well", "tests failed", "not deleted"])
+def test_the_platform_of_the_cluster_tests_is_made_as_a_newcomer_makes_it(tree):
+    ends = {"TESTS_END_WITH": "0", "DELETION_ENDS_WITH": "0"}
+    asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)
+    assert asked.returncode == 0, asked.stderr
+    made = (tree / "asked").read_text().splitlines()
+    assert made[-2:] == ["make cluster-secrets PROJECT=examples/payments TARGET=kind SOURCES=BANK_URL", "make push-images"]
+    (tree / "docs/kubernetes.md").write_text("# On Kubernetes\n")
+    asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)
+    assert asked.returncode == 1
+    assert "expected the commands that make the platform, found none" in asked.stderr
+
+
 def test_the_cluster_tests_end_well_only_if_the_tests_did_and_all_was_deleted(tree, tests, deletion, code):
     ends = {"TESTS_END_WITH": str(tests), "DELETION_ENDS_WITH": str(deletion)}
     asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)

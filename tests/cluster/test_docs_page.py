@@ -1,6 +1,7 @@
 """The way from nothing to a prediction, as docs/kubernetes.md tells it: its commands are run from the page, in their order.
 
-The cluster of these tests stands in for kind's; all else is done again as it is written. Each command can be: what is there is kept.
+The cluster of these tests stands in for kind's, and `tests/cluster/run` has made its platform by the page's blocks already; all of them
+are done again as they are written. Each command can be: what is there is kept.
 """
 
 import json
