@@ -83,7 +83,6 @@ def tree(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("tests", "deletion", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)], ids=["well", "tests failed", "not deleted"])
 def test_the_platform_of_the_cluster_tests_is_made_as_a_newcomer_makes_it(tree):
     ends = {"TESTS_END_WITH": "0", "DELETION_ENDS_WITH": "0"}
     asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)
@@ -96,6 +95,7 @@ def test_the_platform_of_the_cluster_tests_is_made_as_a_newcomer_makes_it(tree):
     assert "expected the commands that make the platform, found none" in asked.stderr
 
 
+@pytest.mark.parametrize(("tests", "deletion", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)], ids=["well", "tests failed", "not deleted"])
 def test_the_cluster_tests_end_well_only_if_the_tests_did_and_all_was_deleted(tree, tests, deletion, code):
     ends = {"TESTS_END_WITH": str(tests), "DELETION_ENDS_WITH": str(deletion)}
     asked = ran(tree / "tests/cluster/run", f"{tree}/commands:/usr/bin:/bin", KUBECONFIG="there", KUBE="/nowhere/kube", **ends)
