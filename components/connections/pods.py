@@ -1,4 +1,4 @@
-"""Pods as the cluster tells of them, and the pod's own reason for not starting, not running or having ended badly."""
+"""Pods, and Jobs, as the cluster tells of them, and a pod's own reason for not starting, not running or having ended badly."""
 
 import signal
 import time
@@ -128,6 +128,7 @@ class Metadata(_Part):
     namespace: str = ""
     uid: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: str = ""
     deletion_timestamp: str | None = None
 
 
@@ -162,6 +163,36 @@ class Pod(_Part):
     def ended(self) -> bool:
         """Whether it will never run again."""
         return self.status.phase in ("Succeeded", "Failed")
+
+
+class JobStatus(_Part):
+    """A Job as its controller tells of it."""
+
+    succeeded: int = 0
+    conditions: tuple[Reason, ...] = ()
+
+
+class Job(_Part):
+    """A Job, which makes pods until one of them ends well."""
+
+    metadata: Metadata
+    status: JobStatus = JobStatus()
+
+    @classmethod
+    def read(cls, job: Json) -> Self:
+        """The Job that the API server told of."""
+        return cls.model_validate(job)
+
+    @property
+    def failure(self) -> str:
+        """Why Kubernetes gave it up; "" where it didn't."""
+        failed = (one for one in self.status.conditions if one.type == "Failed" and one.status == "True")
+        return next((f"{one.reason or 'Failed'}: {one.message}" for one in failed), "")
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to its end, good or bad."""
+        return bool(self.status.succeeded or self.failure)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from components.connections.cluster import Cluster, Json
-from components.connections.pods import Pod
+from components.connections.cluster import Cluster
+from components.connections.pods import Job, Pod
 from components.pod import EXECUTOR, OPERATOR
 from journey.errors import Conflict, JourneyError
-from pipelines.remote.follow import PAUSE_SECONDS, Follower, Lost, NeverStarted, is_over
+from pipelines.remote.follow import PAUSE_SECONDS, Follower, Lost, NeverStarted
 from pipelines.remote.jobs import KEPT_SECONDS, Command, job_of
 
 _JOB = "job-name"               # the label that Kubernetes puts on a Job's pods
@@ -54,7 +54,7 @@ def take_away(cluster: Cluster, job: str) -> None:
 def going_on(cluster: Cluster, model: str) -> list[str]:
     """The Jobs of a project's runs that are under way."""
     selector = f"app.kubernetes.io/component={EXECUTOR},journey/model={model}"
-    unfinished = {_name(job) for job in cluster.list("Job", selector) if not is_over(job)}
+    unfinished = {job.metadata.name for job in map(Job.read, cluster.list("Job", selector)) if not job.over}
     if not unfinished:
         return []
     # whose pod has ended well has told what became of its run; Kubernetes notes it at the Job a moment later
@@ -66,9 +66,9 @@ def sweep(cluster: Cluster) -> None:
     """Takes away what has ended a day ago: clusters before Kubernetes 1.21 don't do it by themselves."""
     selector = f"app.kubernetes.io/part-of=journey,app.kubernetes.io/component in ({EXECUTOR},{OPERATOR})"
     before = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
-    for job in cluster.list("Job", selector):
-        if is_over(job) and _made(job) < before:
-            cluster.delete("Job", _name(job))
+    for job in map(Job.read, cluster.list("Job", selector)):
+        if job.over and datetime.fromisoformat(job.metadata.creation_timestamp) < before:
+            cluster.delete("Job", job.metadata.name)
 
 
 def _create(cluster: Cluster, command: Command, said: Callable[[str], None]) -> None:
@@ -77,20 +77,9 @@ def _create(cluster: Cluster, command: Command, said: Callable[[str], None]) -> 
         cluster.create(manifest)
     except Conflict:
         known = cluster.get("Job", command.name)
-        if known is not None and not is_over(known):
+        if known is not None and not Job.read(known).over:
             said(f"Job {cluster.namespace}/{command.name} is under way already: it is followed")
             return
         take_away(cluster, command.name)
         cluster.create(manifest)
 
-
-def _name(job: Json) -> str:
-    metadata = job["metadata"]
-    assert isinstance(metadata, dict)
-    return str(metadata["name"])
-
-
-def _made(job: Json) -> datetime:
-    metadata = job["metadata"]
-    assert isinstance(metadata, dict)
-    return datetime.fromisoformat(str(metadata["creationTimestamp"]))

@@ -1,13 +1,13 @@
 """A Job's log from its first line to its end: through pods that are replaced and connections that break, with bounded waits for a start."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from components.connections.cluster import Absent, Cluster, Forbidden, Json
-from components.connections.pods import Pod, Trouble, explained, trouble
+from components.connections.pods import Job, Pod, Trouble, explained, trouble
 from journey.errors import ProjectError, Unavailable
 
 _Answer = TypeVar("_Answer")
@@ -84,7 +84,7 @@ class Follower:
     def _newest(self) -> Json | None:
         pods = self._asked(lambda: self.cluster.list("Pod", f"job-name={self.job}"))
         new = [pod for pod in pods if Pod.read(pod).metadata.name not in self._known]
-        return max(new, key=lambda pod: str(_part(pod, "metadata").get("creationTimestamp")), default=None)
+        return max(new, key=lambda pod: Pod.read(pod).metadata.creation_timestamp, default=None)
 
     def _taken_up(self, pod: str) -> str:
         if self._lost:
@@ -97,12 +97,13 @@ class Follower:
         Raises:
             Lost: there will be none.
         """
-        job = self._asked(lambda: self.cluster.get("Job", self.job))
-        if job is None or "deletionTimestamp" in _part(job, "metadata"):
+        found = self._asked(lambda: self.cluster.get("Job", self.job))
+        job = Job.read(found) if found else None
+        if job is None or job.metadata.deletion_timestamp:
             raise Lost(f"Job {self._title}: expected it to be there until its end, found it deleted. {self._lost}".strip())
-        if failure := failure_of(job):
-            raise Lost(f"Job {self._title}: expected it to end by itself, found {failure}. {self._lost}".strip())
-        if is_over(job):
+        if job.failure:
+            raise Lost(f"Job {self._title}: expected it to end by itself, found {job.failure}. {self._lost}".strip())
+        if job.over:
             raise Lost(f"Job {self._title}: expected its pod's log to the end, found both gone: it has ended. `journey status` tells how.")
         if refused := self._refused():
             return Trouble("FailedCreate", f"expected a pod to be made, found {refused}", _NO_POD_SECONDS)
@@ -226,26 +227,8 @@ class _Wait:
         return now - (self._since if found.reason else self._began) > found.patience_seconds or now - self._began > _START_SECONDS
 
 
-def failure_of(job: Json) -> str:
-    """Why Kubernetes gave a Job up; "" where it didn't."""
-    conditions = _part(job, "status").get("conditions") or ()
-    assert isinstance(conditions, list | tuple)
-    failed = (condition for condition in conditions if condition["type"] == "Failed" and condition["status"] == "True")
-    return next((f"{condition.get('reason', 'Failed')}: {condition.get('message', '')}" for condition in failed), "")
-
-
-def is_over(job: Json) -> bool:
-    """Whether a Job has come to its end, good or bad."""
-    return bool(_part(job, "status").get("succeeded")) or bool(failure_of(job))
-
-
 def _exit_code(pod: Json) -> int | None:
     """How the pod's process ended; None while it hasn't, or where nobody knows."""
     ended = Pod.read(pod).terminated
     return ended.exit_code if ended else None
 
-
-def _part(found: Json, name: str) -> Mapping[str, object]:
-    part = found.get(name) or {}
-    assert isinstance(part, dict)
-    return part
