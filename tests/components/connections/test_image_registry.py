@@ -71,7 +71,7 @@ def test_only_this_machine_and_the_clusters_services_are_spoken_to_in_the_clear(
 def test_behind_a_prefix_uploads_go_on_there_whatever_address_the_registry_names(server: RegistryServer, registry: ImageRegistry) -> None:
     push_base(registry)
     prefix = "/api/v1/namespaces/payments/services/registry:5000/proxy"
-    client = httpx.Client(transport=Behind(prefix))
+    client = httpx.Client(transport=Behind(prefix), timeout=60)
     with ImageRegistry("proxied", f"http://{server.address}{prefix}", client) as behind:
         digest = containerize(behind, BASE, Named("behind", "v1"), FILES)
     assert registry.has_image("behind", "v1", digest)
@@ -79,7 +79,7 @@ def test_behind_a_prefix_uploads_go_on_there_whatever_address_the_registry_names
 
 def test_a_registry_that_does_not_mount_gets_the_bases_blobs_copied(server: RegistryServer, registry: ImageRegistry) -> None:
     base = push_base(registry)
-    client = httpx.Client(transport=Behind("", without_mounts=True))
+    client = httpx.Client(transport=Behind("", without_mounts=True), timeout=60)
     with ImageRegistry("unmounted", f"http://{server.address}", client) as copying:
         containerize(copying, BASE, Named("copied", "v1"), FILES)
     assert registry.has_blob("copied", base.manifest.layers[0])
@@ -90,7 +90,7 @@ def test_of_an_index_this_machines_image_is_taken_and_one_without_it_says_what_t
     entry = {"mediaType": DOCKER_MANIFEST, "digest": base.digest, "size": len(base.manifest.content())}
     platforms = {"manifests": [entry | {"platform": {"os": "linux", "architecture": "amd64"}}], "schemaVersion": 2, "mediaType": OCI_INDEX}
     url = f"{registry.api}several/manifests/all"
-    assert httpx.put(url, content=json.dumps(platforms), headers={"Content-Type": OCI_INDEX}).status_code == 201
+    assert httpx.put(url, content=json.dumps(platforms), headers={"Content-Type": OCI_INDEX}, timeout=60).status_code == 201
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert registry.image("several", "all") == base
     monkeypatch.setattr("platform.machine", lambda: "aarch64")

@@ -44,7 +44,8 @@ def test_a_registry_that_asks_for_a_password_gets_the_images_and_nobody_elses(tm
             push_base(registry)
             digest = containerize(registry, BASE, TARGET, FILES)
             assert registry.has_image("taxis", "v1", digest)
-        named = httpx.get(f"http://{server.address}/v2/_catalog", auth=(LOGIN.user, LOGIN.password)).json()["repositories"]
+        catalog = httpx.get(f"http://{server.address}/v2/_catalog", auth=(LOGIN.user, LOGIN.password), timeout=60)
+        named = catalog.json()["repositories"]
         assert named == [f"{room[1:]}/{name}".removeprefix("/") for name in ("journey-serving", "taxis")]
         for wrong in ({}, logged_in("other.example"), logged_in(server.address, login=Login("ada", "guessed"))):
             with (
@@ -152,7 +153,7 @@ def test_a_layer_that_is_copied_piece_by_piece_has_its_token(tmp_path: Path, tok
     """It can't be sent a second time: a token that has half of its time left has to do."""
     tokens.valid_seconds = 1e-6
     with running_registry(tmp_path / "its", settings=tokens.settings) as server:
-        client = httpx.Client(transport=Unmounting(), auth=RegistryAuth(server.address, LOGIN))
+        client = httpx.Client(transport=Unmounting(), auth=RegistryAuth(server.address, LOGIN), timeout=60)
         with ImageRegistry(server.address, f"http://{server.address}", client) as registry:
             push_base(registry)
             digest = containerize(registry, BASE, TARGET, FILES)
@@ -209,7 +210,7 @@ def test_of_two_ways_in_the_token_is_taken(tokens: Tokens) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "127.0.0.1":
             assert request.extensions["timeout"]["read"], "who gives tokens may hang, too"
-            return httpx.get(request.url, headers=request.headers)
+            return httpx.get(request.url, headers=request.headers, timeout=60)
         seen.append(request.headers.get("Authorization", ""))
         return httpx.Response(404) if seen[-1] else httpx.Response(401, headers=ways)
 
