@@ -71,11 +71,11 @@ class Server:
         return bool(data)
 
     def _start(self, job: Job) -> None:
-        started = time.monotonic()
+        started, server = time.monotonic(), os.getpid()
         process = os.fork()
         if process == 0:
             self._channel.close()
-            _child(job)
+            _child(job, server)
         self._running[process] = (job["id"], started)
 
     def _reap(self) -> None:
@@ -98,11 +98,11 @@ def _nothing(number: int, frame: FrameType | None) -> None:
     """SIGCHLD only has to wake the selector."""
 
 
-def _child(job: Job) -> NoReturn:
+def _child(job: Job, server: int) -> NoReturn:
     code = 1
     try:
         os.setsid()
-        _die_with_parent()
+        _die_with(server)
         give_way_as_session()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -146,10 +146,15 @@ def _described(error: BaseException) -> dict[str, object]:
     return {"kind": f"{kind.__module__}.{kind.__qualname__}", "message": str(error), "exit_code": code}
 
 
-def _die_with_parent() -> None:
-    """Has the kernel kill this process when its fork server is killed; a server that ends by itself kills whole groups."""
+def _die_with(server: int) -> None:
+    """Has the kernel kill this process when its fork server is killed; a server that ends by itself kills whole groups.
+
+    A server that has ended by now found no group to kill, and the kernel tells only of ends that come later.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
 
 
 def _preload(modules: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,24 @@ home, spec = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
 with held(home, sys.argv[3], wait=False):
     ended = execute(read(spec, {}), Request(run=sys.argv[3], home=home, root=Path.cwd(), parameters={"flag": sys.argv[4]}))
 print(json.dumps({name: step.cached for name, step in ended.record.steps.items()}))
+"""
+
+# a fork server whose child gets as far as to lead a group of its own only when the server has ended
+LATE = """
+import os, socket, sys, time
+from pathlib import Path
+from pipelines.engines.local.forkserver import Server
+
+server, lead = os.getpid(), os.setsid
+
+def late():
+    Path(sys.argv[2]).write_text(str(os.getpid()))
+    while os.getppid() == server:
+        time.sleep(0.01)
+    lead()
+
+os.setsid = late
+Server(socket.socket(fileno=int(sys.argv[1]))).serve()
 """
 
 
@@ -129,3 +148,22 @@ def test_a_step_outlives_nothing_when_its_fork_server_is_killed(command, home, t
         process.wait()
     wait_for(lambda: not alive(child))
     assert process.returncode == 0, "the run ended by itself, with a failed step"
+
+
+def test_a_step_that_gets_its_turn_only_after_the_run_was_killed_does_not_begin(tmp_path):
+    begun, ran = tmp_path / "begun", tmp_path / "ran"
+    source = f"from pathlib import Path; Path({str(ran)!r}).touch()"
+    files = {name: str(tmp_path / name) for name in ("log", "error")}
+    job = {"id": 1, "environment": {}, "source": source, "function": "none", "input": {}, **files}
+    near, far = socket.socketpair()
+    with near, far, subprocess.Popen([sys.executable, "-c", LATE, str(far.fileno()), str(begun)], pass_fds=[far.fileno()]) as server:
+        far.close()
+        near.sendall(json.dumps(job).encode() + b"\n")
+        try:
+            child = int(wait_for(lambda: begun.exists() and begun.read_text()))
+            near.close()
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
+    wait_for(lambda: not alive(child))
+    assert not ran.exists()
