@@ -178,7 +178,7 @@ class _Beginning(threading.Thread):
 
 
 def wait_until_it_answers(url: str, stop: threading.Event, seconds: float = READY_SECONDS) -> None:
-    """Waits until a URL answers 200, or `stop` is set.
+    """Waits until a URL of this machine, to which no proxy leads, answers 200, or `stop` is set.
 
     Raises:
         Unavailable: it didn't in time.
@@ -186,7 +186,7 @@ def wait_until_it_answers(url: str, stop: threading.Event, seconds: float = READ
     end = time.monotonic() + seconds
     while not stop.wait(LOOK_SECONDS):
         try:
-            if httpx.get(url, timeout=2.0).status_code == httpx.codes.OK:
+            if httpx.get(url, timeout=2.0, trust_env=False).status_code == httpx.codes.OK:
                 return
         except httpx.HTTPError:
             pass

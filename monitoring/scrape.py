@@ -21,6 +21,7 @@ from journey.watching.metric_names import (
     REFERENCE_PROBABILITY,
     REFERENCE_ROWS,
 )
+from monitoring.proxy import is_here
 
 CHAMPION = "champion"
 _WANTED = "|".join((FEATURE_BIN, MODEL_INFO, OVERDISPERSION, PROCESS_START_TIME_SECONDS, PSI_LIMIT, REFERENCE_PROBABILITY, REFERENCE_ROWS))
@@ -80,7 +81,7 @@ class Target:
 
     def __init__(self, url: str, timeout_seconds: float = 5.0) -> None:
         self.url = url
-        self._client = httpx.Client(timeout=timeout_seconds)
+        self._client = httpx.Client(timeout=timeout_seconds, trust_env=not is_here(url))
 
     def scrape(self) -> Scrape:
         """Reads the metrics.

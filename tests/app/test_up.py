@@ -9,15 +9,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app import up as loop
-from app.up import Place, free_ports, require_version, services, up
+from app.up import Place, free_ports, require_version, services, up, wait_until_it_answers
 from journey.errors import Unavailable, Untrusted
 from journey.project import load_project
+from tests.http_server import http_server
 from tests.serving.tiny import Home, made_home
 
 # entities, but no feature view: nothing is looked up, and nothing is refreshed
@@ -56,7 +58,7 @@ def place(home: Home, **ports: int) -> Place:
     return Place(home.path.parent, home.path, **{"port": 0, "trigger_port": 0} | ports)
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 200.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it didn't come true in time"
@@ -65,11 +67,12 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=30, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_whoever_is_killed_comes_back_once_and_an_interrupt_ends_all(home: Home, tmp_path: Path) -> None:
     home.register()
@@ -91,7 +94,7 @@ def test_whoever_is_killed_comes_back_once_and_an_interrupt_ends_all(home: Home,
         assert set(second["restarts"].values()) == {1}, "one restart each, no more"
         assert not set(first["pids"].values()) & set(second["pids"].values())
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in second["pids"].values())
     finally:
         process.kill()
@@ -139,6 +142,23 @@ def test_one_port_is_not_given_twice() -> None:
     assert one != other
     with pytest.raises(Unavailable, match="--trigger-port"):
         free_ports("127.0.0.1", {"--port": one, "--trigger-port": one})
+
+
+def test_a_service_is_waited_for_past_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    for name in ("ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with http_server(Handler) as url:
+        wait_until_it_answers(f"{url}/health", threading.Event(), seconds=60.0)
 
 
 def test_a_first_promotion_that_fails_ends_the_loop_with_its_cause(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

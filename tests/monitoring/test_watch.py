@@ -16,6 +16,7 @@ from journey.clock import Clock
 from monitoring import watch as watching
 from monitoring.alerts import Webhook, model_alert
 from monitoring.rules import Rules, WindowRule
+from monitoring.scrape import ModelVersion, Target
 from monitoring.watch import Messenger, Watch, watch
 from tests.http_server import http_server
 
@@ -74,8 +75,8 @@ def town(place: Town) -> Iterator[str]:
 
 @contextmanager
 def stopped(enough: Callable[[], bool]) -> Iterator[threading.Event]:
-    """Is set once there is enough to see, or after half a minute."""
-    stop, end = threading.Event(), time.monotonic() + 30
+    """Is set once there is enough to see, or after two minutes."""
+    stop, end = threading.Event(), time.monotonic() + 120
 
     def look() -> None:
         while not enough() and time.monotonic() < end and not stop.wait(0.01):
@@ -125,7 +126,8 @@ def test_nothing_is_told_where_nothing_drifts(tmp_path: Path, monkeypatch: pytes
     assert place.told == []
 
 
-def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation() -> None:
+def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "SEND_TIMEOUT_SECONDS", 120.0)
     place = Town(drifts=True, status=503)
     alert = model_alert("m", "1", NOON, NOON, "drift")
     with town(place) as url:
@@ -136,6 +138,36 @@ def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation() -> N
         messenger.send([alert])
         messenger.send([alert])
     assert len(place.told) == 3
+
+
+def proxied(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+
+
+def asked_and_told(server: str) -> None:
+    target, messenger = Target(f"{server}/metrics", timeout_seconds=60.0), Messenger(f"{server}/retrain", Clock(NOON, time.time(), 1.0))
+    assert target.scrape().champions == {ModelVersion("m", "1")}
+    messenger.send([model_alert("m", "1", NOON, NOON, "drift")])
+    target.close()
+
+
+def test_no_proxy_of_the_environment_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxied(monkeypatch, "http://127.0.0.1:9")
+    place = Town(drifts=True)
+    with town(place) as url:
+        asked_and_told(url)
+    assert len(place.told) == 1
+
+
+def test_a_proxy_of_the_environment_leads_to_what_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = Town(drifts=True)
+    with town(proxy) as url:
+        proxied(monkeypatch, url)
+        asked_and_told("http://192.0.2.1:8080")
+    assert len(proxy.told) == 1
 
 
 def test_a_server_that_does_not_answer_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,12 +51,12 @@ class Home:
 
     def _is_up(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/health").status_code == 200
+            return httpx.get(f"http://127.0.0.1:{self.port}/health", timeout=60, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
 
     def post(self, body: bytes = BODY, path: str = PATH) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", content=body, timeout=60)
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", content=body, timeout=60, trust_env=False)
 
     def end(self, how: signal.Signals) -> int:
         assert self.process is not None
@@ -144,7 +144,7 @@ def test_what_is_no_webhook_or_no_model_of_ours_is_refused_by_name(home: Home) -
 @pytest.mark.parametrize(("length", "status"), [("", b"411"), ("-1", b"413"), ("many", b"413"), ("9" * 5000, b"413")])
 def test_a_request_that_does_not_say_how_long_it_is_is_refused_and_keeps_nobody_waiting(home: Home, length: str, status: bytes) -> None:
     home.start()
-    with socket.create_connection(("127.0.0.1", home.port), timeout=5) as raw:
+    with socket.create_connection(("127.0.0.1", home.port), timeout=60) as raw:
         said = f"content-length: {length}\r\n" if length else ""
         raw.sendall(f"POST {PATH} HTTP/1.1\r\nhost: x\r\n{said}\r\n".encode())
         answer = raw.makefile("rb").read()

@@ -11,6 +11,7 @@ from components.operations.retrain import Policy
 from journey.clock import clock_of
 from journey.records.entries import Promotion, PromotionRequest, Registration, Retraining
 from journey.records.ledger import Ledger
+from pipelines import alert_service
 from pipelines.alert_service import Service, serve
 from pipelines.retraining import Retrainer, Trained
 
@@ -47,6 +48,7 @@ def main() -> int:
     ledger = Ledger.connect(f"sqlite:///{home}/ledger.db")
     policy = Policy(cooldown=timedelta(hours=6), per_day=4, fresh_rows=500)
     retrainer = Retrainer(ledger, "payments", policy, timedelta(hours=1), clock_of(os.environ), LineTrainer(home, ledger, seconds))
+    alert_service._Handler.timeout = 600          # whom the service keeps waiting gives up first, and the test fails
     service = Service(("127.0.0.1", port))
     service.begin(retrainer)
     return serve(service)
