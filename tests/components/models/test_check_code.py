@@ -1,9 +1,11 @@
 """The project's own Python is linted and tested, and nothing is left behind."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from components.models import check_code as checking
 from components.models.check_code import check_code
 from journey.errors import ProjectError
 
@@ -51,3 +53,18 @@ def test_code_that_cannot_run_stops_the_run_with_its_line(tmp_path: Path, source
 def test_a_project_without_tests_or_python_is_recorded_as_such(tmp_path: Path) -> None:
     record = check_code(tmp_path, "")
     assert (record.files, record.findings, record.tests) == ((), (), "none: the project has no tests/")
+
+
+@pytest.mark.parametrize("hanging", ["rev-parse", "status"])
+def test_a_git_that_does_not_answer_is_told_of_and_nothing_is_made_up(
+    tmp_path: Path, hanging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools, folder = tmp_path / "tools", tmp_path / "project"
+    tools.mkdir()
+    folder.mkdir()
+    (tools / "git").write_text(f'#!/bin/sh\ncase "$*" in *{hanging}*) exec sleep 600;; esac\necho abc\n')
+    (tools / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(checking, "GIT_SECONDS", 1)
+    with pytest.raises(ProjectError, match=r"expected git (rev-parse|status) to end within 1 s, found it still running"):
+        check_code(folder, "")
