@@ -48,7 +48,7 @@ class _Kept:
     log: IO[bytes]
     started: float
     restarts: int = 0
-    pause: float = FIRST_PAUSE_SECONDS
+    pause: float = 0.0              # before it was last started again; 0.0: it never was
     due: float | None = None
 
 
@@ -130,7 +130,8 @@ class Supervisor:
         if code is None:
             return False
         _signal(kept, signal.SIGKILL)
-        kept.pause = FIRST_PAUSE_SECONDS if now - kept.started > GOOD_LIFE_SECONDS else min(kept.pause * 2, LONGEST_PAUSE_SECONDS)
+        begins_anew = not kept.pause or now - kept.started > GOOD_LIFE_SECONDS
+        kept.pause = FIRST_PAUSE_SECONDS if begins_anew else min(kept.pause * 2, LONGEST_PAUSE_SECONDS)
         kept.due, kept.restarts = now + kept.pause, kept.restarts + 1
         self.told(f"{kept.service.name} ended with code {code}; it starts again in {kept.pause:g} s (log: {kept.log.name})")
         return True

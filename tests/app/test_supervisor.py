@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,9 +38,9 @@ def alive(pid: int) -> bool:
 
 
 @contextmanager
-def running(folder: Path, *services: Service) -> Iterator[Callable[[], dict[str, object]]]:
+def running(folder: Path, *services: Service, told: Callable[[str], None] = lambda _: None) -> Iterator[Callable[[], dict[str, object]]]:
     stop = threading.Event()
-    kept = Supervisor(services, folder, os.environ | {"PYTHONPATH": str(ROOT)})
+    kept = Supervisor(services, folder, os.environ | {"PYTHONPATH": str(ROOT)}, told)
     thread = threading.Thread(target=kept.run, args=(stop,))
     thread.start()
     try:
@@ -47,7 +48,7 @@ def running(folder: Path, *services: Service) -> Iterator[Callable[[], dict[str,
         yield lambda: json.loads((folder / "status.json").read_text())
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(120)
 
 
 def pid(status: dict[str, object], place: int = 0) -> int:
@@ -69,6 +70,16 @@ def test_a_killed_process_is_started_again_and_all_end_together(tmp_path: Path, 
     assert status()["state"] == "ended"
     assert not alive(again)
     assert not alive(second)
+
+
+def test_the_first_pause_is_as_short_as_it_says_and_each_after_it_twice_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.15)
+    told: list[str] = []
+    with running(tmp_path, Service("brief", (sys.executable, "-c", "")), told=told.append):
+        until(lambda: len(told) >= 4)
+    assert [re.findall(r"again in (\S+) s", line) for line in told[:4]] == [["0.05"], ["0.1"], ["0.15"], ["0.15"]]
 
 
 def test_a_service_waits_for_the_file_that_it_needs_and_those_after_it_wait_too(tmp_path: Path) -> None:
