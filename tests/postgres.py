@@ -66,7 +66,7 @@ class Postgres:
         """Ends it as a restart does: every connection is cut."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=120)
             self._process = None
 
 

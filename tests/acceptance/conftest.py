@@ -96,7 +96,7 @@ def _served(project: Path, home: Path | None = None, **environment: str) -> Iter
             yield _address(server.stdout)
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def _address(lines: Iterable[str]) -> str:

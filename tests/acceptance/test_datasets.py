@@ -38,7 +38,7 @@ def test_a_data_set_goes_all_the_way(load, metric: str, least: float, journey, s
     with served(project) as address:
         body = json.dumps({"jsonData": {"rows": raw.to_dict("records")}}).encode()
         request = urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
     names = answer["data"]["names"]
     for row, values in zip(rows, answer["data"]["ndarray"], strict=True):

@@ -158,7 +158,7 @@ def test_a_request_that_breaks_a_rule_is_told_column_expected_and_found(trained:
     body = json.dumps({"jsonData": {"rows": [{"age": "old", "income": 20.0, "home": "rent"}]}}).encode()
     with served(trained.folder, trained.home) as address, pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(
-            urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"}), timeout=10
+            urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"}), timeout=60
         )
     answer = raised.value.read().decode()
     assert raised.value.code == 400
@@ -169,9 +169,10 @@ def test_a_second_run_waits_or_says_who_holds_the_project(broken: Broken, journe
     command = [str(Path(sys.executable).with_name("journey")), "run", "-p", str(broken.folder), "--home", str(broken.home)]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while not (broken.home / "run.lock").exists():
+        lock = broken.home / "run.lock"
+        while not (lock.exists() and str(first.pid) in lock.read_text()):
+            assert first.poll() is None
             time.sleep(0.05)
-        time.sleep(0.2)
         second = journey("run", "-p", broken.folder, "--home", broken.home)
         assert second.code == 0 or (second.code == 1 and str(first.pid) in second.err), second.err
         assert "Traceback" not in second.err

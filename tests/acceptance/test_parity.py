@@ -31,7 +31,7 @@ def posted(address: str, rows: Sequence[dict]) -> np.ndarray:
     for start in range(0, len(rows), 100):
         body = json.dumps({"jsonData": {"rows": rows[start : start + 100]}}).encode()
         request = urllib.request.Request(f"{address}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             answers += json.load(response)["data"]["ndarray"]
     return np.array(answers)
 

@@ -134,7 +134,7 @@ def test_who_waits_is_given_the_project_and_told_when_another_is_published(proje
     waiting = threading.Thread(target=lambda: found.append(wait_until_published(home, stop)))
     waiting.start()
     first = publish(home, project, "a", "kind")
-    waiting.join(10)
+    waiting.join(60)
     assert found == [first]
     looking = tell_when_replaced(home, first, replaced.set)
     publish(home, project, "a", "kind")
@@ -144,8 +144,8 @@ def test_who_waits_is_given_the_project_and_told_when_another_is_published(proje
     (home / "away").rename(home / FOLDER / CURRENT)
     (project / "models.py").write_text("new")
     publish(home, project, "a", "kind")
-    assert replaced.wait(10)
-    looking.join(10)
+    assert replaced.wait(60)
+    looking.join(60)
 
 
 def test_who_waits_ends_when_asked_to(home):

@@ -45,6 +45,6 @@ def test_forgetting_begins_at_once_and_ends_when_asked(ledger: Ledger) -> None:
     while len(kept(ledger)) == 10:
         assert thread.is_alive()
     stop.set()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive()
     assert kept(ledger)[-1] == "a6"

@@ -76,12 +76,12 @@ def worked(one: Retrainer) -> Retraining:
     stop, wake = threading.Event(), threading.Event()
     worker = threading.Thread(target=one.work, args=(stop, wake))
     worker.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while one.ledger.retrainings("m")[0].state not in ("promoted", "kept", "failed") and time.monotonic() < end:
         time.sleep(0.01)
     stop.set()
     wake.set()
-    worker.join(10)
+    worker.join(60)
     (found,) = one.ledger.retrainings("m")
     return found
 

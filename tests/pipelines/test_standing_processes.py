@@ -24,7 +24,7 @@ from tests.redis_server import RedisServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = 'targets: {kind: {online: "${REDIS_URL}", ledger: "${LEDGER_URL}"}}\n'
-SECONDS = 60.0
+SECONDS = 180.0
 IDLE = {"healthy": True, "waiting": "for a project to be published"}
 EARLIER = (START - timedelta(days=1)).isoformat()
 LAST = Lookup(view="history", entity="card", column="card", ttl_seconds=None, features=(LookupFeature(name="last", type="float"),))
@@ -42,7 +42,7 @@ class Process:
 
     def get(self, path: str) -> httpx.Response | None:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5, trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, trust_env=False)
         except httpx.HTTPError:
             return None
 
@@ -66,7 +66,7 @@ class Process:
 
     def end(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(120)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_the_trigger_waits_takes_alerts_of_the_published_project_and_follows_the
     alert = webhook([model_alert("bank", "1", START, START, "")])
 
     def post() -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{trigger.port}{PATH}", content=alert, timeout=10, trust_env=False)
+        return httpx.post(f"http://127.0.0.1:{trigger.port}{PATH}", content=alert, timeout=60, trust_env=False)
 
     trigger.until(lambda: trigger.health() == {"healthy": True}, "it is idle")
     answer = post()

@@ -17,7 +17,7 @@ from pipelines import submit
 
 async def wait():
     print("begun", flush=True)
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 submit.submit = lambda *_, **__: asyncio.run(wait())
 from app.cli.main import main
@@ -34,9 +34,12 @@ def test_an_interrupted_run_says_so_in_one_line(ending):
         text=True,
         cwd=Path(__file__).parents[3],
     )
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(ending)
-    _, told = process.communicate(timeout=20)
+    try:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(ending)
+        _, told = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert told == "journey: interrupted. Finished steps are kept: the next run goes on from there.\n"
 

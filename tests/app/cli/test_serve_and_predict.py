@@ -56,13 +56,13 @@ def test_the_curl_line_that_serve_prints_works(project):
             assert lines[0].startswith("tiny version 1 (not promoted yet: the newest")
             name, *words = shlex.split(lines[2])
             url, body = next(word for word in words if word.startswith("http")), words[words.index("-d") + 1]
-            answer = httpx.post(url, content=body, trust_env=False).json()
+            answer = httpx.post(url, content=body, timeout=60, trust_env=False).json()
             assert name == "curl"
             assert answer["data"]["ndarray"][0][1] == pytest.approx(probability(1.5, "online", 1))
             assert answer["meta"]["tags"]["ids"]
         finally:
             serving.send_signal(signal.SIGTERM)
-        assert serving.wait(20) == 0
+        assert serving.wait(60) == 0
 
 
 def test_predict_writes_the_scored_file_and_says_how_many_rows_were_refused(project, tmp_path, capsys):

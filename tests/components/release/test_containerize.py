@@ -40,7 +40,7 @@ def registry(server: RegistryServer, sent: list[str]) -> Iterator[ImageRegistry]
         if request.method not in ("GET", "HEAD"):
             sent.append(f"{request.method} {request.url.path}")
 
-    client = httpx.Client(event_hooks={"request": [note]})
+    client = httpx.Client(timeout=60, trust_env=False, event_hooks={"request": [note]})
     with ImageRegistry(server.address, f"http://{server.address}", client) as opened:
         push_base(opened)
         sent.clear()

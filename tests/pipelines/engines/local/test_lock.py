@@ -27,7 +27,7 @@ def test_whoever_waits_gets_it_next(home):
         waiting.start()
         time.sleep(0.3)
         order.append("first")
-    waiting.join(5)
+    waiting.join(60)
     assert order == ["first", "second"]
 
 
