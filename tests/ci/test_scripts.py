@@ -72,7 +72,8 @@ def test_without_a_kubernetes_the_cluster_tests_say_why_they_skip_and_nothing_fa
 @pytest.fixture
 def tree(tmp_path) -> Path:
     """What the cluster tests' script reads, and commands that say yes to all it does: make, pytest, and a cluster without the namespace."""
-    for path in ("tests/cluster/run", ".ci/kubectl", "components/image.py", "manifests/overlays/kind/kustomization.yaml", "docs/kubernetes.md"):
+    read = ("tests/cluster/run", ".ci/kubectl", "components/image.py", "manifests/overlays/kind/kustomization.yaml", "docs/kubernetes.md")
+    for path in read:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     commands = tmp_path / "commands"
