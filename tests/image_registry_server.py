@@ -18,7 +18,7 @@ import pytest
 from components.connections.image_registry import ImageRegistry
 from components.oci import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor, Image, Manifest
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 CONFIG_TYPE = {OCI_MANIFEST: "application/vnd.oci.image.config.v1+json", DOCKER_MANIFEST: "application/vnd.docker.container.image.v1+json"}
 LAYER_TYPE = {
     OCI_MANIFEST: "application/vnd.oci.image.layer.v1.tar+gzip",

@@ -12,7 +12,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
+PORTS = 5            # tries: another process may take a free port before Redis does
 
 
 @dataclass
@@ -45,30 +46,39 @@ def free_port() -> int:
 
 @contextmanager
 def running_redis(port: int | None = None, password: str = "planted-redis-word") -> Iterator[RedisServer]:
-    """A redis-server that keeps nothing on disk, stopped in the end whatever happens."""
+    """A redis-server that keeps nothing on disk, stopped in the end whatever happens.
+
+    Args:
+        port: None takes a free one.
+        password: what it asks for.
+    """
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("no redis-server on this machine: Debian's package redis-server has it")
-    port = port or free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", password, "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL, cwd="/")
-    try:
-        server = RedisServer(port, password, process)
-        _wait(server)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
+    for number in (free_port() for _ in range(PORTS)) if port is None else (port,):
+        options = ["--port", str(number), "--bind", "127.0.0.1", "--requirepass", password, "--save", "", "--appendonly", "no"]
+        process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL, cwd="/")
+        try:
+            server = RedisServer(number, password, process)
+            if _answers(server):
+                yield server
+                return
+        finally:
+            process.kill()
+            process.wait()
+    raise AssertionError(f"redis-server ended before it answered: is port {number} another process's?")
 
 
-def _wait(server: RedisServer) -> None:
+def _answers(server: RedisServer) -> bool:
+    """Waits until the server answers; False where it ended instead."""
     until = time.monotonic() + READY_SECONDS
     with server.client as client:
-        while True:
+        while server.process.poll() is None:
             try:
-                client.ping()
+                if client.info("server")["process_id"] == server.process.pid:      # another Redis may have the port, and end this one
+                    return True
             except RedisError:
-                assert time.monotonic() < until, "redis-server didn't answer in time"
-                time.sleep(0.02)
-            else:
-                return
+                pass
+            assert time.monotonic() < until, "redis-server didn't answer in time"
+            time.sleep(0.02)
+    return False

@@ -18,6 +18,8 @@ import pytest
 from tests.serving.tiny import Home, made_home, probability, write_tiny_store
 
 ROOT = Path(__file__).resolve().parents[2]
+# The server, told to end, leaves for so long before it does: a test that asks it meanwhile need not be fast.
+PATIENT = "import sys, serving.__main__ as it, serving.listening as its; its.QUIET_SECONDS = its.LEAVE_SECONDS = {}; sys.exit(it.main())"
 
 
 @pytest.fixture
@@ -74,13 +76,14 @@ def starting(home: Home) -> Iterator[Serve]:
     """Gives a function that starts servers over a home; all are stopped in the end."""
     started: list[Server] = []
 
-    def start(*options: str, python: str = sys.executable, **environment: str) -> Server:
+    def start(*options: str, python: str = sys.executable, quiet_seconds: float | None = None, **environment: str) -> Server:
         errors = home.path / f"server-{len(started)}.log"
+        program = ("-m", "serving") if quiet_seconds is None else ("-c", PATIENT.format(quiet_seconds))
         follows = () if "--bundle" in options else ("--home", str(home.path), "--model", "tiny")
         inherited = {name: value for name, value in os.environ.items() if name not in ("JOURNEY_CLOCK", "JOURNEY_KEYS")}
         with errors.open("w") as log:
             process = subprocess.Popen(
-                [python, "-m", "serving", *follows, *options],
+                [python, *program, *follows, *options],
                 stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
             )
         assert process.stdout is not None

@@ -15,7 +15,8 @@ def test_a_version_that_could_not_be_opened_is_tried_again(home, monkeypatch, ev
     monkeypatch.setattr(serving.follow, "AGAIN_SECONDS", 0.05)
     monkeypatch.setattr(serving.follow, "open_model", opened)
     home.promote(home.register())
-    follower = Follower(home.ledger, Watched("tiny", 2, newest=False), Surroundings(home.path / "keys", str(home.path / "none.db"), 0.02))
+    watched = Watched("tiny", 0, newest=False)      # the next version is opened once it is promoted, not while its card is still there
+    follower = Follower(home.ledger, watched, Surroundings(home.path / "keys", str(home.path / "none.db"), 0.02))
     follower.start()
     try:
         version = home.register()

