@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "examples" / "payments"
 OVERLAY = ROOT / "manifests" / "overlays" / "kind"
 TARGET = "kind"
-READY_SECONDS = 300             # all pods of the platform on two busy cores; MLflow makes its tables first
+READY_SECONDS = 600             # all pods of the platform on two busy cores; MLflow makes its tables first
 
 Answer = subprocess.CompletedProcess[str]
 
@@ -96,7 +96,7 @@ def kubectl(namespace: str) -> Kubectl:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl isn't installed")
     asked = Kubectl(namespace)
-    answer = asked.ask("get", "--raw=/readyz", timeout_seconds=20)
+    answer = asked.ask("get", "--raw=/readyz", timeout_seconds=60)
     assert answer.returncode == 0, f"KUBECONFIG={os.environ['KUBECONFIG']}: expected a Kubernetes that answers, found: {answer.stderr}"
     return asked
 
@@ -249,4 +249,4 @@ def _with_prometheus(folder: Path, files: dict[str, str], namespace: str) -> str
 
 def _rolled(kubectl: Kubectl, kubectl_input: str) -> None:
     kubectl("apply", "--filename=-", stdin=kubectl_input)
-    kubectl("rollout", "status", "statefulset/prometheus", "--timeout=180s", timeout_seconds=200)
+    kubectl("rollout", "status", "statefulset/prometheus", "--timeout=300s", timeout_seconds=320)

@@ -24,6 +24,8 @@ from tests.cluster.conftest import PROJECT, TARGET, Kubectl, Laptop
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 LONGEST_NAME = 63
+TOLD_SECONDS = 30               # until an event that is on its way is there
+TRIES = 3                       # at what a machine that stands still at that moment misses
 _TO = ("--target", TARGET)
 
 
@@ -33,6 +35,21 @@ def pods_of(kubectl: Kubectl, run: str) -> Counter[str]:
     names = {event["involvedObject"]["name"] for event in found}
     steps = (re.fullmatch(rf"{re.escape(run)}-(?P<step>.+)-[0-9a-f]{{6}}", name) for name in names)
     return Counter(step["step"] for step in steps if step)
+
+
+def pods_at_last(kubectl: Kubectl, run: str, expected: Counter[str]) -> Counter[str]:
+    """The same, a moment later where they aren't those: the scheduler tells of a pod after it has given it to a node."""
+    until = time.monotonic() + TOLD_SECONDS
+    while (found := pods_of(kubectl, run)) != expected and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
+
+
+def pods_needed(told: dict) -> Counter[str]:
+    """One pod for each step that a run, as --json tells of it, didn't have in the cache."""
+    room = LONGEST_NAME - len(f"{told['run']}--123456")                 # a pod's name ends where Kubernetes' longest one does
+    names = [step["name"] for step in told["steps"] if not (step["cached"] and step["seconds"] == 0)]
+    return Counter(re.sub("[._]", "-", name)[:room] for name in names)
 
 
 def changed(project: Path, **sections: object) -> Path:
@@ -59,7 +76,7 @@ def soon(found: Callable[[], object], what: str, seconds: float = 240) -> object
     """What `found` finds, once it finds something."""
     until = time.monotonic() + seconds
     while not (it := found()):
-        assert time.monotonic() < until, f"expected {what} within {seconds:.0f} s, found none"
+        assert time.monotonic() < until, f"expected {what} within {seconds:.0f} s, found {it!r}"
         time.sleep(0.3)
     return it
 
@@ -87,14 +104,11 @@ def running(kubectl: Kubectl, selector: str) -> list[str]:
 
 
 def test_a_run_completes_with_one_pod_a_step_and_leaves_none(first_run: dict, kubectl: Kubectl) -> None:
-    pods = pods_of(kubectl, first_run["run"])
-    room = LONGEST_NAME - len(f"{first_run['run']}--123456")           # a pod's name ends where Kubernetes' longest one does
-    names = [step["name"] for step in first_run["steps"] if not (step["cached"] and step["seconds"] == 0)]
-    ran = Counter(re.sub("[._]", "-", name)[:room] for name in names)
+    ran = pods_needed(first_run)
     if len(ran) > 1:                    # in a namespace that tests have used before, most of it comes from the cache
-        assert pods == ran
-    left = kubectl.json("get", "pods", f"--selector=journey/run={first_run['run']},app.kubernetes.io/component=step")["items"]
-    assert left == []
+        assert pods_at_last(kubectl, first_run["run"], ran) == ran
+    of_steps = f"--selector=journey/run={first_run['run']},app.kubernetes.io/component=step"
+    soon(lambda: not kubectl.json("get", "pods", of_steps)["items"], "no pod of a step")     # a node takes up to a minute to put one away
     assert {step["state"] for step in first_run["steps"]} == {"done"}
 
 
@@ -119,7 +133,8 @@ def test_a_second_run_looks_at_the_sources_and_finds_all_else_done(first_run: di
         laptop("run", *_TO, "--wait")   # choose-model compares with the champion: once, anew
     again = laptop.json("run", *_TO, "--wait")
     assert {step["name"] for step in again["steps"] if not step["cached"]} == set()
-    assert pods_of(kubectl, again["run"]) == {"ingest-data": 1}
+    expected = Counter({"ingest-data": 1})
+    assert pods_at_last(kubectl, again["run"], expected) == expected
     assert (again["version"], again["bundle_digest"]) == (first_run["version"], first_run["bundle_digest"])
 
 
@@ -130,25 +145,37 @@ def test_other_candidates_are_another_version_of_the_same_data(first_run: dict, 
     assert second_run["bundle_digest"] != first_run["bundle_digest"]
 
 
+def killed_while_it_chooses(laptop: Laptop, kubectl: Kubectl) -> dict:
+    """What a run says whose pod of choose-model was killed, if it was seen in time: it runs for some seconds only."""
+    process = laptop.started("run", *_TO, "--wait", "--json")
+    run = begun(process)
+    chooses = f"journey/run={run},journey/step=choose-model"
+    soon(lambda: running(kubectl, chooses) or process.poll() is not None, "a pod that chooses, or the run's end", 900)
+    for victim in running(kubectl, chooses):
+        kubectl("delete", "pod", victim, "--grace-period=0", "--force", "--ignore-not-found")
+    out, err = process.communicate(timeout=1500)
+    assert process.returncode == 0, err
+    told = json.loads(out.splitlines()[-1])
+    assert told["run"] == run
+    return told
+
+
 def test_a_step_whose_pod_is_killed_is_tried_again_and_nothing_is_doubled(
     first_run: dict, laptop: Laptop, kubectl: Kubectl, tmp_path: Path
 ) -> None:
-    project = changed(tmp_path / "payments", gates=unseen())
-    process = replace(laptop, project=project).started("run", *_TO, "--wait", "--json")
-    run = begun(process)
-    [victim] = soon(lambda: running(kubectl, f"journey/run={run},journey/step=choose-model"), "a pod that chooses")
-    kubectl("delete", "pod", victim, "--grace-period=0", "--force")
-    out, err = process.communicate(timeout=1500)
-    assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[-1])["run"] == run
-    pods = pods_of(kubectl, run)
-    assert pods.pop("choose-model") == 2
-    assert set(pods.values()) == {1}
+    for number in range(TRIES):
+        told = killed_while_it_chooses(replace(laptop, project=changed(tmp_path / str(number) / "payments", gates=unseen())), kubectl)
+        expected = pods_needed(told) + Counter({"choose-model": 1})
+        pods = pods_at_last(kubectl, told["run"], expected)
+        if pods["choose-model"] > 1:
+            break
+    assert pods == expected
+    assert expected["choose-model"] == 2
     versions = asked(kubectl, "journey", "select version from versions where model = 'payments'")
     bundles = asked(kubectl, "journey", "select distinct bundle from versions where model = 'payments'")
     assert len(versions) == len(set(versions)) == len(bundles)
     assert sorted(versions) == sorted(asked(kubectl, "mlflow", "select version from model_versions where name = 'payments'"))
-    assert asked(kubectl, "journey", f"select state from runs where id = '{run}'") == ["done"]
+    assert asked(kubectl, "journey", f"select state from runs where id = '{told['run']}'") == ["done"]
 
 
 def test_the_version_is_in_mlflow_and_the_promotion_in_the_ledger_both_on_postgres(
@@ -171,7 +198,7 @@ def test_a_memory_limit_that_is_too_small_ends_the_run_with_that_reason(first_ru
     assert "OOMKilled" in answer.stderr
     assert "48Mi" in answer.stderr
     assert "validate-model.memory in project.yaml" in answer.stderr
-    assert json.loads(answer.stdout.splitlines()[-1])["seconds"] < 180, "its reason is told, not waited for"
+    assert json.loads(answer.stdout.splitlines()[-1])["seconds"] < 290, "its reason is told, not waited for"
 
 
 def test_an_executor_that_is_lost_goes_on_in_another_pod_and_a_second_run_is_refused_meanwhile(
@@ -192,12 +219,15 @@ def test_an_executor_that_is_lost_goes_on_in_another_pod_and_a_second_run_is_ref
     assert "expected no other run of 'payments'" in second.stderr
 
 
-def test_ctrl_c_takes_the_run_and_its_pods_out_of_the_cluster(first_run: dict, laptop: Laptop, kubectl: Kubectl) -> None:
-    process = laptop.started("run", *_TO, "--wait")
+def test_ctrl_c_takes_the_run_and_its_pods_out_of_the_cluster(
+    first_run: dict, laptop: Laptop, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    longer = replace(laptop, project=changed(tmp_path / "payments", gates=unseen()))    # with steps to do: it must not end first
+    process = longer.started("run", *_TO, "--wait")
     run = begun(process)
     soon(lambda: running(kubectl, f"journey/run={run},app.kubernetes.io/component=executor"), "an executor")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "Finished steps are kept: the next run goes on from there." in err
-    soon(lambda: not kubectl.json("get", "jobs,pods", f"--selector=journey/run={run}")["items"], "nothing of the run", 60)
+    soon(lambda: not kubectl.json("get", "jobs,pods", f"--selector=journey/run={run}")["items"], "nothing of the run")
