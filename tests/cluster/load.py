@@ -1,11 +1,13 @@
-"""Requests at a steady rate, from a pod: `python load.py URL RATE SECONDS CLIENTS BODY`; every answer counts, none is asked for twice.
+"""Requests at a steady rate, from a pod, until SIGTERM or SECONDS are over: `python load.py URL RATE SECONDS CLIENTS BODY`.
 
-The standard library alone, so that any image with Python can run it. Half of the clients keep their connection open, half take a new one
-for each request; a rollout loses requests of the two in different ways. Prints a line once the first answer came, and one with the counts;
-`order` says which versions answered one after the other.
+Every answer counts, none is asked for twice. The standard library alone, so that any image with Python can run it. Half of the clients keep
+their connection open, half take a new one for each request; a rollout loses requests of the two in different ways. Prints a line once the
+first answer came, and one with the counts; `order` says which versions answered one after the other.
 """
 
 import json
+import select
+import signal
 import sys
 import threading
 import time
@@ -15,24 +17,28 @@ from urllib.parse import urlsplit
 
 PATH = "/api/v1.0/predictions"
 SETTLED_SECONDS = 2.0
+QUIET_SECONDS = 0.2         # a server that leaves closes no connection that is asked on more often; who stood still for longer looks
 
 
 class Client(threading.Thread):
     """One client: asks at its own moments, whether or not answers are late."""
 
-    def __init__(self, url: str, body: bytes, moments: list[float], keeps: bool) -> None:
+    def __init__(self, url: str, body: bytes, moments: list[float], keeps: bool, over: threading.Event) -> None:
         super().__init__(daemon=True)
+        self.asked = 0
         self.answers: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.slowest = 0.0
         self.seen: list[tuple[float, str]] = []
-        self._url, self._body, self._moments, self._keeps = urlsplit(url), body, moments, keeps
+        self._url, self._body, self._moments, self._keeps, self._over = urlsplit(url), body, moments, keeps, over
         self._connection = self._new()
+        self._asked_at = time.monotonic()
 
     def run(self) -> None:
-        """Asks until its moments are over."""
+        """Asks until its moments are over, or it is told to end: then once more, of whoever answers at the end."""
         for moment in self._moments:
-            time.sleep(max(0.0, moment - time.monotonic()))
+            last = self._over.wait(max(0.0, moment - time.monotonic()))
+            self.asked += 1
             begun = time.monotonic()
             try:
                 self._ask()
@@ -40,8 +46,13 @@ class Client(threading.Thread):
                 self.lost[f"{'kept' if self._keeps else 'new'} connection: {type(error).__name__}: {error}"] += 1
                 self._connection.close()
             self.slowest = max(self.slowest, time.monotonic() - begun)
+            if last:
+                return
 
     def _ask(self) -> None:
+        before, self._asked_at = self._asked_at, time.monotonic()
+        if self._asked_at - before > QUIET_SECONDS and self._was_closed():
+            self._connection.close()
         self._connection.request("POST", PATH, self._body, {"content-type": "application/json"})
         answer = self._connection.getresponse()
         content = answer.read()
@@ -54,15 +65,22 @@ class Client(threading.Thread):
         if not self._keeps:
             self._connection.close()
 
+    def _was_closed(self) -> bool:
+        """Whether there is something to read before anything was asked: that its server has closed the connection."""
+        sock = self._connection.sock
+        return sock is not None and bool(select.select([sock], [], [], 0)[0])
+
     def _new(self) -> HTTPConnection:
         return HTTPConnection(self._url.hostname or "", self._url.port or 80, timeout=30)
 
 
 def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> dict[str, object]:
-    """Asks `rate` times a second for so many seconds; how many answers each version gave, and what was lost."""
+    """Asks `rate` times a second until SIGTERM, or for so many seconds; how many answers each version gave, and what was lost."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
     start = time.monotonic() + 0.5
     times = [start + number / rate for number in range(int(rate * seconds))]
-    threads = [Client(url, body, times[number::clients], number % 2 == 0) for number in range(clients)]
+    threads = [Client(url, body, times[number::clients], number % 2 == 0, over) for number in range(clients)]
     for thread in threads:
         thread.start()
     while not any(thread.answers or thread.lost for thread in threads):
@@ -73,7 +91,7 @@ def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> di
     answers: Counter[str] = sum((thread.answers for thread in threads), Counter())
     lost: Counter[str] = sum((thread.lost for thread in threads), Counter())
     return {
-        "asked": len(times), "answers": answers, "lost": lost, "order": _order(threads[0].seen),
+        "asked": sum(thread.asked for thread in threads), "answers": answers, "lost": lost, "order": _order(threads[0].seen),
         "slowest": max(thread.slowest for thread in threads), "seconds": time.monotonic() - start,
     }  # fmt: skip
 
