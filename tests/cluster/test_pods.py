@@ -10,7 +10,7 @@ SPEAK_TO_THE_API = {"journey-executor", "journey-operator", "journey-trigger"}
 
 
 EVERYBODY = {"postgres", "redis", "mlflow", "registry", "prometheus", "refresh", "trigger", "server", "executor", "operator"}
-SOON_SECONDS = 90
+SOON_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,9 @@ def pods(promoted, kubectl, laptop) -> list[dict]:
     found: dict[str, dict] = {}
     until = time.monotonic() + SOON_SECONDS
     while not component_names(found) >= EVERYBODY and time.monotonic() < until:
+        if asking.poll() is not None:           # its pod came and went between two looks
+            assert asking.returncode == 0, asking.communicate()
+            asking = laptop.started("status", "--target", "kind")
         found |= {pod["metadata"]["name"]: pod for pod in kubectl.json("get", "pods")["items"]}
         time.sleep(0.5)
     told = asking.communicate(timeout=SOON_SECONDS)
