@@ -21,7 +21,7 @@ BACKLOG = 1024            # connections that wait to be accepted; the kernel's o
 # Clients keep connections open, and one that is cut while a request is on its way loses it. So answers end their connections first,
 # until nobody asked for QUIET_SECONDS (a client that sends less than one request in that time looks whether its connection was closed).
 LEAVE_SECONDS = 5.0
-QUIET_SECONDS = 0.25
+QUIET_SECONDS = 1.0       # short beside a pod's grace, and long beside what a busy machine keeps a client waiting
 
 
 async def listen(application: Application, host: str, port: int, versions: Sequence[int]) -> None:
