@@ -42,8 +42,9 @@ def _redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def redis_server(_redis: RedisServer) -> RedisServer:
-    """An empty Redis on loopback, where one is installed."""
+def redis_server(_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """An empty Redis on loopback, where one is installed; readers in this process wait while a busy machine keeps it from answering."""
+    monkeypatch.setattr("journey.model.redis_lookups.TIMEOUT_SECONDS", 60.0)
     with _redis.client as client:
         client.flushall()
     return _redis

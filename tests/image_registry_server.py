@@ -3,7 +3,6 @@
 import gzip
 import io
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from components.connections.image_registry import ImageRegistry
 from components.oci import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor, Image, Manifest
+from tests.redis_server import PORTS, free_port
 
 READY_SECONDS = 60.0
 CONFIG_TYPE = {OCI_MANIFEST: "application/vnd.oci.image.config.v1+json", DOCKER_MANIFEST: "application/vnd.docker.container.image.v1+json"}
@@ -57,21 +57,24 @@ def running_registry(folder: Path, *, settings: str = "", room: str = "") -> Ite
         pytest.skip("no docker-registry on this machine: Debian's package docker-registry has it")
     store = folder / "store"
     store.mkdir(parents=True)
-    address = f"127.0.0.1:{_free_port()}"
     written = folder / "config.yml"
-    log, disk = "log: {level: error, accesslog: {disabled: true}}", f"storage: {{filesystem: {{rootdirectory: {store}}}}}"
-    written.write_text(f"version: 0.1\n{log}\n{disk}\nhttp: {{addr: '{address}'}}\n{settings}")
     command = [binary, "serve", str(written)]
     if room:
         command = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={room} none "$0" && exec "$@"', str(store), *command]
-    with (folder / "log").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        _wait(address, process, folder / "log", room)
-        yield RegistryServer(address, store, process)
-    finally:
-        process.kill()
-        process.wait()
+    for port in (free_port() for _ in range(PORTS)):
+        address = f"127.0.0.1:{port}"
+        log, disk = "log: {level: error, accesslog: {disabled: true}}", f"storage: {{filesystem: {{rootdirectory: {store}}}}}"
+        written.write_text(f"version: 0.1\n{log}\n{disk}\nhttp: {{addr: '{address}'}}\n{settings}")
+        with (folder / "log").open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            if _answers(address, process, folder / "log", room):
+                yield RegistryServer(address, store, process)
+                return
+        finally:
+            process.kill()
+            process.wait()
+    raise AssertionError(f"docker-registry found {PORTS} ports taken, one after the other")
 
 
 def push_base(registry: ImageRegistry, repository: str = "journey-serving", form: str = DOCKER_MANIFEST, word: str = "base") -> Image:
@@ -101,23 +104,20 @@ def _layer(word: str) -> tuple[bytes, str]:
     return gzip.compress(packed.getvalue(), mtime=0), diff_id
 
 
-def _wait(address: str, process: "subprocess.Popen[bytes]", log: Path, room: str) -> None:
+def _answers(address: str, process: "subprocess.Popen[bytes]", log: Path, room: str) -> bool:
+    """Waits until the registry answers; False where another process had the port."""
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
+            if "address already in use" in log.read_text():
+                return False
             if room:
                 pytest.skip(f"no disk of its own can be made for a registry here: {log.read_text()[-200:]}")
             raise AssertionError(f"docker-registry ended: {log.read_text()[-2000:]}")
         try:
-            httpx.get(f"http://{address}/v2/")
+            httpx.get(f"http://{address}/v2/", trust_env=False)
         except httpx.TransportError:
             time.sleep(0.05)
         else:
-            return
+            return True
     raise AssertionError(f"docker-registry doesn't answer: {log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return int(holder.getsockname()[1])

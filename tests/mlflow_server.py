@@ -44,10 +44,10 @@ def running_mlflow(folder: Path, backend: str | None = None) -> Iterator[str]:
 
 
 def _wait(uri: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(600):
+    for _ in range(1200):
         assert process.poll() is None, log.read_text()
         with suppress(httpx.TransportError):
-            if httpx.get(f"{uri}/health", timeout=5).status_code == 200:
+            if httpx.get(f"{uri}/health", timeout=30, trust_env=False).status_code == 200:
                 return
         time.sleep(0.1)
     raise AssertionError(f"MLflow's server doesn't answer: {log.read_text()}")

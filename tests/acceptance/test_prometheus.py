@@ -74,7 +74,7 @@ def running_prometheus(folder: Path, job: dict) -> Iterator[httpx.Client]:
         command = [binary, "--config.file=prometheus.yml", f"--storage.tsdb.path={folder}/series", listening]
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             _wait(lambda: _ready(client), 60, "Prometheus")
             yield client
     finally:

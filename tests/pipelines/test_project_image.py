@@ -50,7 +50,7 @@ def test_a_projects_image_is_named_as_nodes_name_it_and_tagged_by_version_and_co
     execution = Configuration.model_validate_json(registry.blob("payments-steps", image.manifest.config)).config
     assert execution.labels is not None
     assert execution.labels["journey.project"] == "payments"
-    tags = httpx.get(f"{registry.api}payments-steps/tags/list", trust_env=False).json()["tags"]
+    tags = httpx.get(f"{registry.api}payments-steps/tags/list", trust_env=False, timeout=60).json()["tags"]
     assert [tag.rpartition("-")[0] for tag in tags] == [VERSION]
 
 

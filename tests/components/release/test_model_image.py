@@ -69,7 +69,7 @@ def test_the_engine_pulls_the_image_and_it_answers_without_root_or_a_root_to_wri
         address = docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", container)
         ready(f"http://{address}:9000", began + READY_SECONDS)
         row = {"data": {"names": ["amount", "channel"], "ndarray": [[0.2, "online"]]}}
-        answer = httpx.post(f"http://{address}:9000/predict", json=row, trust_env=False).json()
+        answer = httpx.post(f"http://{address}:9000/predict", json=row, trust_env=False, timeout=60).json()
         assert answer["data"]["ndarray"][0][1] == pytest.approx(probability(0.2, "online", 3.0), abs=1e-6)
     except AssertionError as error:
         logs = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=False)
