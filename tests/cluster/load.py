@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 PATH = "/api/v1.0/predictions"
 SETTLED_SECONDS = 2.0
-QUIET_SECONDS = 0.2         # a server that leaves closes no connection that is asked on more often; who stood still for longer looks
+QUIET_SECONDS = 0.8         # a server that leaves closes no connection that is asked on more often; who stood still for longer looks
 
 
 class Client(threading.Thread):
