@@ -99,7 +99,7 @@ def main(url: str, rate: float, seconds: float, clients: int, body: bytes) -> di
 def _order(seen: list[tuple[float, str]]) -> list[str]:
     """The versions in the order in which one client met them; while a rollout lasts, both answer in turn."""
     until = [when for when, _ in seen[1:]] + [float("inf")]
-    settled = [version for (when, version), end in zip(seen, until, strict=True) if end - when > SETTLED_SECONDS]
+    settled = [version for (when, version), end in zip(seen, until, strict=False) if end - when > SETTLED_SECONDS]
     return [version for number, version in enumerate(settled) if number == 0 or settled[number - 1] != version]
 
 
