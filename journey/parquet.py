@@ -1,5 +1,6 @@
 """Parquet files that are the same bytes whenever they hold the same rows."""
 
+import glob
 import hashlib
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,16 @@ def copy_to_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Pat
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection.execute(f"COPY ({query}) TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})")
+
+
+def exact(path: Path) -> str:
+    """A path as DuckDB's readers take it for that file alone.
+
+    They read `*`, `?` and `[` as patterns, and would take the file `sales1.csv` for one called `sales[1].csv`. The first folder under the
+    root is no pattern to them.
+    """
+    root, first, *rest = path.absolute().parts
+    return str(Path(root, first, *map(glob.escape, rest)))
 
 
 def quoted(text: str) -> str:

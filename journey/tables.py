@@ -8,7 +8,7 @@ from pathlib import Path
 import ibis
 
 from journey.errors import DataError
-from journey.parquet import copy_to_parquet
+from journey.parquet import copy_to_parquet, exact
 
 
 @contextmanager
@@ -51,8 +51,8 @@ def read_table(backend: ibis.BaseBackend, path: Path, *, row: str | None = None)
     if not path.is_file():
         raise DataError(f"table '{path.stem}': expected {path.name} among the tables of the step before, found none; run that step again")
     if row is None:
-        return backend.read_parquet(path)
-    table = backend.read_parquet(path, file_row_number=True)
+        return backend.read_parquet(exact(path))
+    table = backend.read_parquet(exact(path), file_row_number=True)
     return table.rename({row: "file_row_number"})
 
 

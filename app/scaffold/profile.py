@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from journey.errors import DataError
-from journey.parquet import identifier, open_duckdb, quoted
+from journey.parquet import exact, identifier, open_duckdb, quoted
 from journey.values.parsing import DATE, FLOAT, INTEGER, TIMESTAMP
 from journey.values.text import WHITE_RE2
 
@@ -71,7 +71,7 @@ def profile(path: Path) -> CsvProfile:
     options = f"auto_detect = false, columns = {types}, header = true, delim = {quoted(delimiter)}, quote = '\"', escape = '\"'"
     with open_duckdb() as connection:
         try:
-            connection.execute(f"CREATE TEMPORARY TABLE rows AS SELECT * FROM read_csv({quoted(str(path))}, {options})")  # noqa: S608  # names are quoted
+            connection.execute(f"CREATE TEMPORARY TABLE rows AS SELECT * FROM read_csv({quoted(exact(path))}, {options})")  # noqa: S608  # names are quoted
         except duckdb.Error as error:
             raise DataError(f"{path}: expected a CSV file in UTF-8, found: {str(error).splitlines()[0]}") from error
         columns = tuple(_column(connection, name) for name in names)

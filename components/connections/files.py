@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from journey.errors import DataError
-from journey.parquet import copy_to_parquet, identifier, open_duckdb, quoted
+from journey.parquet import copy_to_parquet, exact, identifier, open_duckdb, quoted
 from journey.sections import FilesSource
 
 _PARQUET = (".parquet", ".pq")
@@ -68,7 +68,7 @@ class FileTable:
             self._same_columns(columns, self._header(other), files[0], other)
         self._distinct_names(columns, files[0])
         types = "{" + ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns) + "}"
-        listed = ", ".join(quoted(str(file)) for file in files)
+        listed = ", ".join(quoted(exact(file)) for file in files)
         # The sniffer is off: it types a column by its first rows and corrupts later ones.
         return (
             f"SELECT * FROM read_csv([{listed}], auto_detect = false, columns = {types}, "  # noqa: S608  # all of it is quoted
@@ -160,5 +160,5 @@ class FileTable:
 
 
 def _read_parquet(files: list[Path]) -> str:
-    listed = ", ".join(quoted(str(file)) for file in files)
+    listed = ", ".join(quoted(exact(file)) for file in files)
     return f"read_parquet([{listed}], union_by_name = true)"

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from journey.artifacts import Snapshot, TableSnapshot
 from journey.errors import DataError
-from journey.parquet import digest_of, identifier, open_duckdb, quoted
+from journey.parquet import digest_of, exact, identifier, open_duckdb, quoted
 
 _PHYSICAL: dict[str, Literal["text", "int64", "double", "boolean"]] = {
     "VARCHAR": "text",
@@ -51,7 +51,7 @@ def ingest(sources: Mapping[str, RawTable], directory: Path) -> Snapshot:
 
 def _snapshot(name: str, path: Path, cursor: str | None) -> TableSnapshot:
     with open_duckdb() as connection:
-        relation = connection.sql(f"SELECT * FROM read_parquet({quoted(str(path))})")  # noqa: S608  # the path is quoted
+        relation = connection.sql(f"SELECT * FROM read_parquet({quoted(exact(path))})")  # noqa: S608  # the path is quoted
         columns = {column: _PHYSICAL[str(kind)] for column, kind in zip(relation.columns, relation.types, strict=True)}
         rows = relation.count("*").fetchall()[0][0]
         watermark = None

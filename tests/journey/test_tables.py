@@ -38,6 +38,14 @@ def test_rows_are_numbered_as_they_stand_in_the_file(folder: Path) -> None:
     assert [(row[ROW], row["k"]) for row in first] == [(0, 0), (1, 7919), (2, 15838)]
 
 
+def test_a_folder_whose_name_looks_like_a_pattern_is_none(folder: Path) -> None:
+    with open_duckdb() as connection:
+        for name, value in (("home [1]", 1), ("home 1", 2)):
+            copy_to_parquet(connection, f"SELECT {value} AS v", folder / name / "t.parquet")
+    with open_backend() as backend:
+        assert read_table(backend, folder / "home [1]" / "t.parquet").execute()["v"].tolist() == [1]
+
+
 def test_a_table_that_is_not_there_is_named(folder: Path) -> None:
     with pytest.raises(DataError, match=r"table 'u': expected u\.parquet among the tables of the step before"), open_tables(folder, ["u"]):
         pass

@@ -51,11 +51,17 @@ def test_a_glob_reads_its_files_in_the_order_of_their_names(tmp_path: Path) -> N
     assert [row["v"] for row in read(tmp_path, "*.csv")] == ["a", "b", "c"]
 
 
-def test_a_folder_whose_name_looks_like_a_pattern_is_none(tmp_path: Path) -> None:
-    folder = tmp_path / "churn [v2]"
-    folder.mkdir()
-    (folder / "t.csv").write_text("v\na\n")
-    assert read(folder, "t.csv") == read(folder, "*.csv") == [{"v": "a"}]
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_folders_and_files_whose_names_look_like_patterns_are_none(tmp_path: Path, ending: str) -> None:
+    folder, neighbour = tmp_path / "churn [v2]", tmp_path / "churn v"
+    for path, value in ((folder / "t1", "a"), (folder / "t[1]", "b"), (neighbour / "t1", "c")):
+        path.parent.mkdir(exist_ok=True)
+        if ending == "csv":
+            path.with_suffix(".csv").write_text(f"v\n{value}\n")
+        else:
+            pyarrow.parquet.write_table(pyarrow.table({"v": [value]}), path.with_suffix(".parquet"))
+    assert read(folder, f"t1.{ending}") == [{"v": "a"}]
+    assert read(folder, f"*.{ending}") == [{"v": "a"}, {"v": "b"}]
 
 
 def test_files_of_one_source_must_agree_in_their_columns(tmp_path: Path) -> None:
