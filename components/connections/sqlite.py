@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import duckdb
 
 from journey.errors import DataError, ProjectError, Unavailable
-from journey.parquet import copy_to_parquet, identifier, open_duckdb, quoted
+from journey.parquet import copy_to_parquet, exact, identifier, open_duckdb, quoted
 from journey.sections import SqlSource
 from journey.values.text import number_text
 
@@ -57,12 +57,12 @@ class Database:
         Raises:
             DataError: there is no such file, or it can't be opened.
         """
-        if not path.is_file():
-            raise DataError(f"{where}: expected a SQLite database at {path}, found none; mend the path, or make the database first")
         address = f"file:{quote(str(path.absolute()))}?mode=ro"
         try:
+            if not path.is_file():          # which raises where a folder on the way can't be entered
+                raise DataError(f"{where}: expected a SQLite database at {path}, found none; mend the path, or make the database first")
             connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             advice = "Let this process read it (in pods that is user and group 65532)."
             raise DataError(f"{where}: expected a SQLite database at {path} that can be opened, found: {error}. {advice}") from error
         connection.create_function("number_text", 1, number_text, deterministic=True)
@@ -124,7 +124,7 @@ class DatabaseTable:
             types = self._copy(rows)
             columns = "{" + ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in types.items()) + "}"
             query = (
-                f"SELECT * FROM read_csv({quoted(str(rows))}, auto_detect = false, columns = {columns}, header = false, "  # noqa: S608  # quoted
+                f"SELECT * FROM read_csv({quoted(exact(rows))}, auto_detect = false, columns = {columns}, header = false, "  # noqa: S608  # quoted
                 f"delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = {quoted(_NULL)}, "
                 f"max_line_size = {_LONGEST_ROW}, buffer_size = {_LONGEST_ROW})"      # by default 16 rows: 1 GiB, more than a small pod has
             )

@@ -112,13 +112,22 @@ def test_what_is_no_database_or_not_there_is_told(tmp_path: Path) -> None:
         read(tmp_path, "t")
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (sqlite3, "connect", sqlite3.OperationalError("unable to open database file")),
+        (Path, "is_file", PermissionError(13, "Permission denied")),        # of a folder that can't be entered
+    ],
+)
 @pytest.mark.usefixtures("bank")
-def test_a_file_that_cannot_be_opened_is_told_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_opened_is_told_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception
+) -> None:
     def shut(*_: object, **__: object) -> None:
-        raise sqlite3.OperationalError("unable to open database file")
+        raise error
 
-    monkeypatch.setattr(sqlite3, "connect", shut)
-    with pytest.raises(DataError, match=r"sources\.t\.sql: expected a SQLite database at .*bank\.db that can be opened, found: unable"):
+    monkeypatch.setattr(owner, name, shut)
+    with pytest.raises(DataError, match=r"sources\.t\.sql: expected .*bank\.db that can be opened, found: .*(unable|denied)"):
         read(tmp_path, "t")
 
 
