@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from components.connections.cluster import Cluster, Json
-from components.connections.pods import Pod, explained
+from components.connections.pods import Pod, explained, trouble
 from components.release.deploy import PROGRESS_SECONDS, DeployRequest, deployment_of, selector_of, service_of
 from components.release.rollout import POD_HASH, Rollout
 from journey.errors import Conflict, DataError, JourneyError, ProjectError, Unavailable
@@ -125,6 +125,8 @@ def standing(cluster: Cluster, model: str) -> Standing | None:
     reasons = [reason.text for pod in pods if (reason := explained(cluster, pod)) is not None]
     if rollout.refused:
         reasons.append(rollout.refused)
+    if not (rollout.done or reasons):
+        reasons += _replaced(cluster, model, rollout)
     status, answering = rollout.status, _answering(cluster, model)
     return Standing(rollout.version, answering, status.ready_replicas, rollout.spec.replicas, rollout.done, tuple(reasons))
 
@@ -179,7 +181,8 @@ class _Watched:
         silent = next((pod for pod in pods if pod.started and not all(one.ready for one in pod.status.container_statuses)), None)
         if silent is None:
             status = rollout.status
-            return f"expected {rollout.spec.replicas} ready pods, found {status.available_replicas}, {status.updated_replicas} of them new."
+            few = f"expected {rollout.spec.replicas} ready pods, found {status.available_replicas}, {status.updated_replicas} of them new."
+            return " ".join([few, *_replaced(self._cluster, self._request.model, rollout)])
         silence = f"{silent.title}: expected it to answer /health/status, found that it doesn't."
         try:
             last = " / ".join(self._cluster.log(silent.metadata.name).splitlines()[-LAST_LINES:])
@@ -246,10 +249,22 @@ def _refuse_others(cluster: Cluster, model: str) -> None:
 
 def _newest_pods(cluster: Cluster, model: str, rollout: Rollout) -> list[Json]:
     """The pods that a rollout waits for: those of the newest ReplicaSet, unless they are over or on their way out, and others come."""
+    return [pod for pod in _pods_of_newest(cluster, model, rollout) if not Pod.read(pod).ended]
+
+
+def _replaced(cluster: Cluster, model: str, rollout: Rollout) -> list[str]:
+    """How the newest pod ended that another had to take the place of, as where nodes evict each one: of long ago, or by now the reason."""
+    over = [pod for pod in _pods_of_newest(cluster, model, rollout) if Pod.read(pod).ended]
+    last = max(over, key=lambda pod: Pod.read(pod).metadata.creation_timestamp, default=None)
+    why = trouble(last) if last else None
+    return [f"The last one that was replaced: {why.text}"] if why else []
+
+
+def _pods_of_newest(cluster: Cluster, model: str, rollout: Rollout) -> list[Json]:
     sets = (Rollout.model_validate(found) for found in cluster.list("ReplicaSet", _selector(model)))
     newest = next((found.pod_hash for found in sets if found.revision == rollout.revision), None)
     pods = cluster.list("Pod", f"{_selector(model)},{POD_HASH}={newest}") if newest else []
-    return [pod for pod in pods if Pod.read(pod).metadata.deletion_timestamp is None and not Pod.read(pod).ended]
+    return [pod for pod in pods if Pod.read(pod).metadata.deletion_timestamp is None]
 
 
 def _answering(cluster: Cluster, model: str) -> tuple[int, ...]:

@@ -159,6 +159,14 @@ def test_a_pod_that_was_evicted_long_ago_fails_no_rollout():
     assert all("Evicted" not in reason for reason in standing(littered, "income").trouble)
 
 
+def test_where_each_new_pod_is_evicted_the_last_one_s_reason_is_told(passing):
+    littered = Littered(moments=1000)
+    with pytest.raises(Unavailable, match=r"expected 1 ready pods, found 0, .*The last one that was replaced: .*Evicted: The node was low"):
+        deploy(littered, request(1), 45)
+    [why] = standing(littered, "income").trouble
+    assert "Evicted" in why
+
+
 def test_a_log_that_cannot_be_read_hides_no_reason(cluster, passing, monkeypatch):
     def shut(pod: str) -> str:
         raise Unavailable("its node doesn't answer")
