@@ -20,6 +20,8 @@ from pipelines.retraining import ACTOR, Trained
 from pipelines.runs import Run, RunOptions, Silence
 from pipelines.trainer import LocalTrainer
 
+MENDED = "what its promotion may have left undone is done"
+
 log = logging.getLogger("journey.trigger")
 
 
@@ -70,7 +72,10 @@ class ClusterTrainer(LocalTrainer):
             raise Unavailable(refused)
         if self.site.place.serving != "deployment":
             return
-        words = (str(promotion.version), f"--replaces={promotion.seq}", "--reason=what its promotion may have left undone is done")
+        if promotion.reason == MENDED:          # each try is a promotion: one is enough
+            log.error("version %s is promoted, and may not be served: see `journey status`", promotion.version)
+            return
+        words = (str(promotion.version), f"--replaces={promotion.seq}", f"--reason={MENDED}")
         if refused := self._operate("promote", *words, f"--evidence={json.dumps({'retraining': request.key})}"):
             log.error("version %s is promoted, but: %s", promotion.version, refused)        # as in promote: a person mends it
 

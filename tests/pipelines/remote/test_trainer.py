@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from journey.records.ledger import Ledger
 from journey.targets import Target
 from pipelines.remote import errand, follow
 from pipelines.remote.command import Site
-from pipelines.remote.trainer import ClusterTrainer
+from pipelines.remote.trainer import MENDED, ClusterTrainer
 from pipelines.retraining import Trained
 from tests.income import on_a_cluster
 from tests.pipelines.remote.fake_cluster import NOW, FakeCluster, pod
@@ -123,6 +124,9 @@ def test_a_deployment_that_a_lost_pod_left_behind_the_ledger_follows_it(tmp_path
     assert [words[:2] for words in one.cluster.asked] == [["retire", "1"], ["promote", "2"]]
     assert one.cluster.asked[1][2] == "--replaces=2"
     assert "version 2 is promoted, but: the rollout failed" in caplog.text
+    one.conclude(REQUEST, replace(promotion, reason=MENDED))
+    assert [words[0] for words in one.cluster.asked] == ["retire", "promote", "retire"], "each try is a promotion: one is enough"
+    assert "version 2 is promoted, and may not be served" in caplog.text
 
 
 def test_a_run_is_a_job_whose_end_is_told_to_the_retrainer(tmp_path, ledger):
