@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import secrets
 import shutil
 import subprocess
 import tarfile
@@ -19,6 +20,7 @@ from components.oci import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor, Image, Man
 from tests.redis_server import PORTS, free_port
 
 READY_SECONDS = 60.0
+MARK = "X-Started-As"        # a header of all that it answers: which of the registries on this machine it is
 CONFIG_TYPE = {OCI_MANIFEST: "application/vnd.oci.image.config.v1+json", DOCKER_MANIFEST: "application/vnd.docker.container.image.v1+json"}
 LAYER_TYPE = {
     OCI_MANIFEST: "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -63,12 +65,13 @@ def running_registry(folder: Path, *, settings: str = "", room: str = "") -> Ite
         command = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={room} none "$0" && exec "$@"', str(store), *command]
     for port in (free_port() for _ in range(PORTS)):
         address = f"127.0.0.1:{port}"
+        mark = secrets.token_hex(8)
         log, disk = "log: {level: error, accesslog: {disabled: true}}", f"storage: {{filesystem: {{rootdirectory: {store}}}}}"
-        written.write_text(f"version: 0.1\n{log}\n{disk}\nhttp: {{addr: '{address}'}}\n{settings}")
+        written.write_text(f"version: 0.1\n{log}\n{disk}\nhttp: {{addr: '{address}', headers: {{{MARK}: [{mark}]}}}}\n{settings}")
         with (folder / "log").open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            if _answers(address, process, folder / "log", room):
+            if _answers(address, mark, process, folder / "log", room):
                 yield RegistryServer(address, store, process)
                 return
         finally:
@@ -104,7 +107,7 @@ def _layer(word: str) -> tuple[bytes, str]:
     return gzip.compress(packed.getvalue(), mtime=0), diff_id
 
 
-def _answers(address: str, process: "subprocess.Popen[bytes]", log: Path, room: str) -> bool:
+def _answers(address: str, mark: str, process: "subprocess.Popen[bytes]", log: Path, room: str) -> bool:
     """Waits until the registry answers; False where another process had the port."""
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
@@ -115,9 +118,9 @@ def _answers(address: str, process: "subprocess.Popen[bytes]", log: Path, room: 
                 pytest.skip(f"no disk of its own can be made for a registry here: {log.read_text()[-200:]}")
             raise AssertionError(f"docker-registry ended: {log.read_text()[-2000:]}")
         try:
-            httpx.get(f"http://{address}/v2/", trust_env=False)
+            if httpx.get(f"http://{address}/v2/", trust_env=False).headers.get(MARK) == mark:       # and isn't who had the port before
+                return True
         except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return True
+            pass
+        time.sleep(0.05)
     raise AssertionError(f"docker-registry doesn't answer: {log.read_text()[-2000:]}")
