@@ -132,17 +132,20 @@ class Metadata(_Part):
     deletion_timestamp: str | None = None
 
 
-class Pod(_Part):
-    """A pod."""
-
+class _Object(_Part):
     metadata: Metadata
-    spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
 
     @classmethod
-    def read(cls, pod: Json) -> Self:
-        """The pod that the API server told of."""
-        return cls.model_validate(pod)
+    def read(cls, found: Json) -> Self:
+        """The object that the API server told of."""
+        return cls.model_validate(found)
+
+
+class Pod(_Object):
+    """A pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
 
     @property
     def title(self) -> str:
@@ -172,16 +175,10 @@ class JobStatus(_Part):
     conditions: tuple[Reason, ...] = ()
 
 
-class Job(_Part):
+class Job(_Object):
     """A Job, which makes pods until one of them ends well."""
 
-    metadata: Metadata
     status: JobStatus = JobStatus()
-
-    @classmethod
-    def read(cls, job: Json) -> Self:
-        """The Job that the API server told of."""
-        return cls.model_validate(job)
 
     @property
     def failure(self) -> str:

@@ -1,6 +1,7 @@
 """Makes a model's Deployment follow the ledger, waits until it does, and says why it doesn't."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.connections.cluster import Cluster, Json
@@ -122,11 +123,11 @@ def standing(cluster: Cluster, model: str) -> Standing | None:
         return None
     rollout = Rollout.model_validate(found)
     pods = [] if rollout.done else _newest_pods(cluster, model, rollout)
-    reasons = [reason.text for pod in pods if (reason := explained(cluster, pod)) is not None]
+    reasons = [reason.text for pod in _living(pods) if (reason := explained(cluster, pod)) is not None]
     if rollout.refused:
         reasons.append(rollout.refused)
-    if not (rollout.done or reasons):
-        reasons += _replaced(cluster, model, rollout)
+    if not reasons:
+        reasons += _replaced(pods)
     status, answering = rollout.status, _answering(cluster, model)
     return Standing(rollout.version, answering, status.ready_replicas, rollout.spec.replicas, rollout.done, tuple(reasons))
 
@@ -177,12 +178,13 @@ class _Watched:
         """Why there are too few ready pods, after all the time that there was."""
         for _, _, text, _ in self._troubles(rollout):
             return text
-        pods = [Pod.read(pod) for pod in _newest_pods(self._cluster, self._request.model, rollout)]
-        silent = next((pod for pod in pods if pod.started and not all(one.ready for one in pod.status.container_statuses)), None)
+        pods = _newest_pods(self._cluster, self._request.model, rollout)
+        living = map(Pod.read, _living(pods))
+        silent = next((pod for pod in living if pod.started and not all(one.ready for one in pod.status.container_statuses)), None)
         if silent is None:
             status = rollout.status
             few = f"expected {rollout.spec.replicas} ready pods, found {status.available_replicas}, {status.updated_replicas} of them new."
-            return " ".join([few, *_replaced(self._cluster, self._request.model, rollout)])
+            return " ".join([few, *_replaced(pods)])
         silence = f"{silent.title}: expected it to answer /health/status, found that it doesn't."
         try:
             last = " / ".join(self._cluster.log(silent.metadata.name).splitlines()[-LAST_LINES:])
@@ -195,7 +197,7 @@ class _Watched:
         if not rollout.seen:
             return []
         found = [(*_REFUSAL, f"expected a new pod, found {rollout.refused}", REFUSED_SECONDS)] if rollout.refused else []
-        for pod in _newest_pods(self._cluster, self._request.model, rollout):
+        for pod in _living(_newest_pods(self._cluster, self._request.model, rollout)):
             reason = explained(self._cluster, pod)
             if reason is not None:
                 found.append((Pod.read(pod).metadata.name, reason.reason, reason.text, reason.patience_seconds))
@@ -248,23 +250,24 @@ def _refuse_others(cluster: Cluster, model: str) -> None:
 
 
 def _newest_pods(cluster: Cluster, model: str, rollout: Rollout) -> list[Json]:
-    """The pods that a rollout waits for: those of the newest ReplicaSet, unless they are over or on their way out, and others come."""
-    return [pod for pod in _pods_of_newest(cluster, model, rollout) if not Pod.read(pod).ended]
-
-
-def _replaced(cluster: Cluster, model: str, rollout: Rollout) -> list[str]:
-    """How the newest pod ended that another had to take the place of, as where nodes evict each one: of long ago, or by now the reason."""
-    over = [pod for pod in _pods_of_newest(cluster, model, rollout) if Pod.read(pod).ended]
-    last = max(over, key=lambda pod: Pod.read(pod).metadata.creation_timestamp, default=None)
-    why = trouble(last) if last else None
-    return [f"The last one that was replaced: {why.text}"] if why else []
-
-
-def _pods_of_newest(cluster: Cluster, model: str, rollout: Rollout) -> list[Json]:
+    """The pods of the newest ReplicaSet, unless they are on their way out."""
     sets = (Rollout.model_validate(found) for found in cluster.list("ReplicaSet", _selector(model)))
     newest = next((found.pod_hash for found in sets if found.revision == rollout.revision), None)
     pods = cluster.list("Pod", f"{_selector(model)},{POD_HASH}={newest}") if newest else []
     return [pod for pod in pods if Pod.read(pod).metadata.deletion_timestamp is None]
+
+
+def _living(pods: Sequence[Json]) -> list[Json]:
+    """Those that a rollout waits for: what is over, as after an eviction, runs no more, and another takes its place."""
+    return [pod for pod in pods if not Pod.read(pod).ended]
+
+
+def _replaced(pods: Sequence[Json]) -> list[str]:
+    """How the newest pod ended that another had to take the place of: long ago, or by now the reason, where nodes evict each one."""
+    over = [pod for pod in pods if Pod.read(pod).ended]
+    last = max(over, key=lambda pod: Pod.read(pod).metadata.creation_timestamp, default=None)
+    why = trouble(last) if last else None
+    return [f"The last one that was replaced: {why.text}"] if why else []
 
 
 def _answering(cluster: Cluster, model: str) -> tuple[int, ...]:

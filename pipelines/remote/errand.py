@@ -82,4 +82,3 @@ def _create(cluster: Cluster, command: Command, said: Callable[[str], None]) -> 
             return
         take_away(cluster, command.name)
         cluster.create(manifest)
-

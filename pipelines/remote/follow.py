@@ -231,4 +231,3 @@ def _exit_code(pod: Json) -> int | None:
     """How the pod's process ended; None while it hasn't, or where nobody knows."""
     ended = Pod.read(pod).terminated
     return ended.exit_code if ended else None
-
