@@ -10,6 +10,6 @@ def is_here(url: str) -> bool:
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
             listener.bind((host, 0))
-    except OSError:              # also of a name that only the proxy knows
+    except (OSError, TypeError):      # also of a name that only the proxy knows, or that is none
         return False
     return True
