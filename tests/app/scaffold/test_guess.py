@@ -88,6 +88,12 @@ def test_task_and_metric_follow_from_the_label(tmp_path, label, task, metric, ki
     assert type(guess.positive) is type(positive)
 
 
+def test_a_path_that_looks_like_a_pattern_is_none(tmp_path):
+    for name, rows in (("rows[1].csv", 1), ("rows1.csv", 2)):
+        (tmp_path / name).write_text("a,y\n" + "1,0\n" * rows)
+    assert profile(tmp_path / "rows[1].csv").rows == 1
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_the_delimiter_is_told_by_the_header(tmp_path, delimiter):
     guess = guess_of(tmp_path, {"a": ["1,5", "2,5"] * 10, "y": ["0", "1"] * 10}, "y", delimiter)
