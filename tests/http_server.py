@@ -1,9 +1,11 @@
-"""An HTTP server on loopback for a test, always stopped."""
+"""HTTP in tests: a server on loopback, always stopped, and a proxy in the environment."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 
 @contextmanager
@@ -18,3 +20,11 @@ def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def proxied(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """Has the environment name a proxy for all that is asked for over HTTP."""
+    for name in ("ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)

@@ -17,7 +17,7 @@ import pytest
 
 from components.connections.image_registry import ImageRegistry
 from components.oci import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor, Image, Manifest
-from tests.redis_server import PORTS, free_port
+from tests.ports import PORTS, free_port
 
 READY_SECONDS = 60.0
 MARK = "X-Started-As"        # a header of all that it answers: which of the registries on this machine it is

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from journey.records.mlflow_store import ensure_store
+from tests.ports import free_port
 
 
 @contextmanager
@@ -21,9 +21,7 @@ def running_mlflow(folder: Path, backend: str | None = None) -> Iterator[str]:
     if backend is None:
         ensure_store(folder / "mlflow.db")
         backend = f"sqlite:///{folder / 'mlflow.db'}"
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        port = holder.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": backend,

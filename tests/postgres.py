@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 PASSWORD = "planted-secret"
 ACCOUNT = "nobody"            # Postgres refuses to be run by root
@@ -84,7 +85,7 @@ def running_postgres() -> Iterator[Postgres]:
             if os.geteuid() == 0:
                 shutil.chown(folder / inner, ACCOUNT)
         _initialize(binaries, folder)
-        server = Postgres(folder, binaries, _free_port())
+        server = Postgres(folder, binaries, free_port())
         try:
             server.start()
             yield server
@@ -108,9 +109,3 @@ def _initialize(binaries: Path, folder: Path) -> None:
     command = (binaries / "initdb", *options, folder / "data")
     done = subprocess.run([*_as_other(), *map(str, command)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return int(holder.getsockname()[1])

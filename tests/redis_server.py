@@ -1,7 +1,6 @@
 """A real Redis on loopback for tests that need one."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.ports import PORTS, free_port
+
 READY_SECONDS = 60.0
-PORTS = 5            # tries: another process may take a free port before Redis does
 
 
 @dataclass
@@ -36,12 +36,6 @@ class RedisServer:
     @property
     def client(self) -> "Redis":
         return Redis(port=self.port, password=self.password)
-
-
-def free_port() -> int:
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        return int(holder.getsockname()[1])
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A real Prometheus beside a real server, with rules of a day of twelve seconds: quiet while inputs are as ever, loud once they drift."""
 
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,7 @@ from journey.watching.drift import evidence_of
 from monitoring.promql import Timing, rule_file
 from monitoring.rules import FEATURE_ALERT, MODEL_ALERT, rules_of
 from monitoring.scrape import ModelVersion, Series, read
+from tests.ports import free_port
 from tests.serving.conftest import Server, starting
 from tests.serving.tiny import made_home
 
@@ -62,9 +62,7 @@ def running_prometheus(folder: Path, job: dict) -> Iterator[httpx.Client]:
     binary = shutil.which("prometheus")
     if binary is None:
         pytest.skip("expected prometheus (Debian's package of that name) on PATH, found none")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "rules.yaml").write_text(rule_file(rules_of(("1d",)), TIMING))
     paces = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), f"{SCRAPE_SECONDS * 1000:.0f}ms")
     config = {"global": paces, "rule_files": ["rules.yaml"], "scrape_configs": [job]}

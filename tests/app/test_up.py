@@ -19,7 +19,7 @@ from app import up as loop
 from app.up import Place, free_ports, require_version, services, up, wait_until_it_answers
 from journey.errors import Unavailable, Untrusted
 from journey.project import load_project
-from tests.http_server import http_server
+from tests.http_server import http_server, proxied
 from tests.serving.tiny import Home, made_home
 
 # entities, but no feature view: nothing is looked up, and nothing is refreshed
@@ -153,10 +153,7 @@ def test_a_service_is_waited_for_past_the_environments_proxy(monkeypatch: pytest
         def log_message(self, *_: object) -> None:
             return
 
-    for name in ("ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    proxied(monkeypatch, "http://127.0.0.1:9")
     with http_server(Handler) as url:
         wait_until_it_answers(f"{url}/health", threading.Event(), seconds=60.0)
 

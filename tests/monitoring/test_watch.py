@@ -18,7 +18,7 @@ from monitoring.alerts import Webhook, model_alert
 from monitoring.rules import Rules, WindowRule
 from monitoring.scrape import ModelVersion, Target
 from monitoring.watch import Messenger, Watch, watch
-from tests.http_server import http_server
+from tests.http_server import http_server, proxied
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -138,13 +138,6 @@ def test_an_alert_that_was_not_taken_is_sent_again_at_the_next_evaluation(monkey
         messenger.send([alert])
         messenger.send([alert])
     assert len(place.told) == 3
-
-
-def proxied(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    for name in ("ALL_PROXY", "NO_PROXY", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, proxy)
 
 
 def asked_and_told(server: str) -> None:

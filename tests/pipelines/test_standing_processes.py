@@ -20,7 +20,8 @@ from monitoring.alerts import model_alert, webhook
 from pipelines.alert_service import PATH
 from pipelines.published import publish
 from tests.pipelines.test_refresher import FEATURES, PROJECT, START
-from tests.redis_server import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = 'targets: {kind: {online: "${REDIS_URL}", ledger: "${LEDGER_URL}"}}\n'

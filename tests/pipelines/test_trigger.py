@@ -21,6 +21,7 @@ from journey.records.ledger import Ledger
 from monitoring.alerts import model_alert, webhook
 from pipelines.alert_service import PATH, listening
 from pipelines.alerts import take
+from tests.ports import free_port
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONSET = NOON - timedelta(hours=2)
@@ -37,9 +38,7 @@ class Home:
         self.ledger = Ledger.connect(f"sqlite:///{folder}/ledger.db")
         version = self.ledger.register_version(Registration("payments", "first", "uri", "r1", (None, None), NOON, "test"))
         self.ledger.promote(PromotionRequest("payments", version, 0, "test", "first", NOON))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         # a clock that stands nearly still: both sides of the kill are in one cool-down epoch
         self._environment = os.environ | {"JOURNEY_CLOCK": Clock(NOON, time.time(), 0.001).text(), "PYTHONPATH": str(ROOT)}
         self.process: subprocess.Popen[bytes] | None = None

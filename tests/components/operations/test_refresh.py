@@ -17,7 +17,7 @@ from journey.errors import DataError, ProjectError, Unavailable
 from journey.model.lookups import open_online
 from journey.model.sqlite_lookups import SqliteStore
 from journey.targets import Target
-from tests.redis_server import free_port
+from tests.ports import free_port
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REFRESH = timedelta(hours=6)

@@ -24,7 +24,8 @@ from journey.model.feast_layout import seconds_of
 from journey.model.lookups import OnlineStore, open_online
 from journey.model.redis_lookups import TIMEOUT_SECONDS
 from journey.model.redis_place import POINTER, InUse, connection_settings, shown
-from tests.redis_server import RedisServer, free_port, running_redis
+from tests.ports import free_port
+from tests.redis_server import RedisServer, running_redis
 
 MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
 REFRESH = timedelta(hours=12)
